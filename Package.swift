@@ -1,0 +1,106 @@
+// swift-tools-version: 6.2
+// The floors of envctl. A module may import only modules of the floors below it; Tests/LayeringTests holds this file to that.
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny")]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+/// A module of the floor plan together with its test target, when the test folder exists.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name + "Tests", dependencies: [.init(stringLiteral: name)] + dependencies, swiftSettings: strict)
+}
+
+func library(_ name: String, pkgConfig: String, apt: String) -> Target {
+  .systemLibrary(name: name, path: "Sources/" + name, pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+/// F0: the core vocabulary, and the C libraries as they are.
+let floor0: [Target] = [
+  module("EnvCore"),
+  .target(name: "CLinux"),
+  library("CLibCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+  library("CLibCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
+  library("CLibArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
+  library("CISAL", pkgConfig: "libisal", apt: "libisal-dev"),
+  library("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+]
+
+/// F1: value types of the OCI specifications, and thin wrappers of C libraries and system calls.
+let floor1: [Target] = [
+  module("OCI", ["EnvCore"]),
+  module("HTTP", ["EnvCore", "CLibCurl"]),
+  module("Hashing", ["EnvCore", "CLibCrypto"]),
+  module("Archive", ["EnvCore", "CLibArchive"]),
+  module("Compression", ["EnvCore", "CISAL", "CZstd"]),
+  module("SafeFS", ["EnvCore", "CLinux", system]),
+  module("StrictYAML", ["EnvCore", yams]),
+  module("ChildProcess", ["EnvCore", "CLinux", system]),
+]
+
+/// F2: content-addressed storage, and the catalog of pinned environments.
+let floor2: [Target] = [
+  module("EnvStore", ["EnvCore", "OCI", "Hashing", "Archive", "Compression", "SafeFS", system]),
+  module("EnvCatalog", ["EnvCore", "OCI", "StrictYAML", "Hashing", "SafeFS", system]),
+]
+
+/// F3: what is made from them: images from recipes, bundles for a runtime.
+let floor3: [Target] = [
+  module(
+    "EnvImage",
+    ["EnvCore", "OCI", "HTTP", "Hashing", "Archive", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "EnvCatalog", system]),
+  module("EnvBundle", ["EnvCore", "OCI", "SafeFS", "EnvStore", "EnvCatalog", system]),
+]
+
+/// F4: running containers, and judging what they computed.
+let floor4: [Target] = [
+  module("EnvLaunch", ["EnvCore", "OCI", "SafeFS", "ChildProcess", "CLinux", "EnvStore", "EnvBundle", system]),
+  module("EnvDrift", ["EnvCore", "Hashing"]),
+]
+
+/// F5: the order of stages, and the forms in which results leave the program.
+let floor5: [Target] = [
+  module(
+    "EnvFlow",
+    [
+      "EnvCore", "OCI", "Hashing", "SafeFS", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift", system,
+    ]),
+  module("EnvReport", ["EnvCore", "EnvDrift"]),
+]
+
+/// F6: the command line.
+let floor6: [Target] = [
+  .executableTarget(
+    name: "envctl",
+    dependencies: [
+      "EnvCore", "OCI", "EnvStore", "EnvCatalog", "EnvImage", "EnvLaunch", "EnvDrift", "EnvFlow", "EnvReport", argumentParser, system,
+    ],
+    swiftSettings: strict)
+]
+
+let testTargets: [Target] = [
+  tests("EnvCore", []),
+  tests("SafeFS", [system]),
+  tests("Hashing", ["EnvCore"]),
+  tests("Archive", ["EnvCore", "Hashing"]),
+  tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", system]),
+  .testTarget(name: "LayeringTests", swiftSettings: strict),
+]
+
+let package = Package(
+  name: "envctl",
+  products: [.executable(name: "envctl", targets: ["envctl"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + floor6 + testTargets
+)

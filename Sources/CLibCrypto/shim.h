@@ -1,0 +1,3 @@
+// The C library as Swift sees it; macros and variadic functions get a typed inline function here.
+#pragma once
+#include <openssl/evp.h>

@@ -1,37 +1,27 @@
-// Linux system calls that glibc 2.36 has no importable wrapper for, as typed inline functions that return -1 and set errno.
+// Linux system calls that Swift cannot import from glibc: variadic ones, macros, and those hidden behind _GNU_SOURCE
+// (which this header must not define, or its structures would differ from those of the Glibc module).
+// All return -1 and set errno on failure.
 #pragma once
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdint.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
+#include <sys/types.h>
 #include <sys/xattr.h>
-#include <unistd.h>
 
 // openat2(2): flags O_*, mode as for open(2), resolve RESOLVE_*.
-static inline int cl_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
-  struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
-  return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof how);
-}
+int cl_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+enum {
+  CL_RESOLVE_NO_MAGICLINKS = 0x02,
+  CL_RESOLVE_NO_SYMLINKS = 0x04,
+  CL_RESOLVE_BENEATH = 0x08,
+  CL_RESOLVE_IN_ROOT = 0x10,
+};
+enum { CL_O_PATH = 010000000, CL_AT_EMPTY_PATH = 0x1000 };
 
-static inline int cl_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+int cl_open(const char *path, int flags, mode_t mode);
+int cl_syncfs(int fd);
 
-static inline dev_t cl_makedev(unsigned major_number, unsigned minor_number) { return makedev(major_number, minor_number); }
-static inline unsigned cl_major(dev_t device) { return major(device); }
-static inline unsigned cl_minor(dev_t device) { return minor(device); }
+dev_t cl_makedev(unsigned major_number, unsigned minor_number);
+unsigned cl_major(dev_t device);
+unsigned cl_minor(dev_t device);
 
-// renameat2(2) with RENAME_NOREPLACE: fails with EEXIST instead of replacing.
-static inline int cl_rename_noreplace(int olddir, const char *oldpath, int newdir, const char *newpath) {
-  return (int)syscall(SYS_renameat2, olddir, oldpath, newdir, newpath, 1u);
-}
-
-// unshare(2), which Swift cannot import because sched.h hides it behind _GNU_SOURCE.
-static inline int cl_unshare(int flags) { return unshare(flags); }
-enum { CL_CLONE_NEWNS = CLONE_NEWNS };
+// unshare(2) with CLONE_NEWNS: the calling thread gets a mount namespace of its own.
+int cl_unshare_mount_namespace(void);

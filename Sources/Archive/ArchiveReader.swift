@@ -1,0 +1,239 @@
+/// Reading of tar, ar and zip archives over libarchive. It yields entries and bytes; what they mean is for the floors above.
+import CLibArchive
+import EnvCore
+import Glibc
+
+/// The container formats a reader may recognise. A layer is asked for as tar and nothing else, so that no other parser ever sees it.
+public enum ArchiveFormat: Sendable { case tar, ar, zip }
+
+/// A sequential reader. Compression filters xz, zstd, gzip and bzip2 are recognised where `filters` allows them.
+public struct ArchiveReader: ~Copyable {
+  private let handle: OpaquePointer
+  /// Keeps the pull closure alive as long as libarchive may call it.
+  private let source: PullSource?
+  private let object: String
+
+  /// Opens a file on disk. Zip archives need this form, because their directory stands at the end.
+  public init(opening path: String, format: ArchiveFormat, filters: Bool = false, object: String? = nil) throws(ArchiveError) {
+    let object = object ?? path
+    handle = try Self.opened(format, filters: filters, object: object) { archive_read_open_filename($0, path, 1 << 18) }
+    source = nil
+    self.object = object
+  }
+
+  /// Reads from `pull`, which fills the span from its start and returns how many bytes it put there; 0 ends the archive.
+  ///
+  /// An error thrown by `pull` comes out of the call that needed the bytes, unchanged.
+  public init(
+    format: ArchiveFormat, filters: Bool = false, object: String, pull: @escaping (inout MutableRawSpan) throws -> Int
+  ) throws {
+    let source = PullSource(pull)
+    // `source` is retained by this value and outlives the handle, which is freed in deinit before its properties go.
+    let context = Unmanaged.passUnretained(source).toOpaque()
+    do {
+      handle = try Self.opened(format, filters: filters, object: object) {
+        archive_read_open(
+          $0, context, nil,
+          { _, context, block in
+            guard let context, let block else { return -1 }
+            return Unmanaged<PullSource>.fromOpaque(context).takeUnretainedValue().next(into: block)
+          }, nil)
+      }
+    } catch {
+      throw source.error ?? error
+    }
+    self.source = source
+    self.object = object
+  }
+
+  deinit { archive_read_free(handle) }
+
+  /// The next entry, or nil at the end of the archive.
+  public mutating func next() throws -> ArchiveEntry? {
+    var pointer: OpaquePointer?
+    let status = archive_read_next_header(handle, &pointer)
+    if let pulled = source?.error { throw pulled }
+    switch status {
+    case ARCHIVE_EOF: return nil
+    case ARCHIVE_OK, ARCHIVE_WARN: break
+    default: throw Self.failure(handle, object: object, action: "read")
+    }
+    guard let pointer else { throw Self.failure(handle, object: object, action: "read") }
+    return try entry(pointer)
+  }
+
+  /// Calls `body` with the content of the current entry, piece by piece; holes of sparse files are filled with zeros.
+  public mutating func readData(_ body: (RawSpan) throws -> Void) throws {
+    var end: Int64 = 0
+    while true {
+      var block: UnsafeRawPointer?
+      var count = 0
+      var offset: Int64 = 0
+      let status = archive_read_data_block(handle, &block, &count, &offset)
+      if let pulled = source?.error { throw pulled }
+      if status == ARCHIVE_EOF {
+        if offset > end { try Self.fill(offset - end, body) }
+        return
+      }
+      guard status == ARCHIVE_OK || status == ARCHIVE_WARN else { throw Self.failure(handle, object: object, action: "read") }
+      if offset > end { try Self.fill(offset - end, body) }
+      // The block belongs to libarchive until the next call on the handle; the span ends before.
+      try body(UnsafeRawBufferPointer(start: block, count: count).bytes)
+      end = offset + Int64(count)
+    }
+  }
+
+  /// The whole content of the current entry, which must not be longer than `limit` bytes.
+  public mutating func readAll(limit: Int) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    let object = object
+    try readData { span in
+      guard bytes.count + span.byteCount <= limit else { throw ArchiveError.tooLarge(object: object, limit: limit) }
+      span.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    }
+    return bytes
+  }
+
+  private static func fill(_ count: Int64, _ body: (RawSpan) throws -> Void) throws {
+    let zeros = [UInt8](repeating: 0, count: Int(min(count, 1 << 16)))
+    var left = count
+    while left > 0 {
+      let piece = Int(min(left, Int64(zeros.count)))
+      try body(zeros.span.bytes.extracting(first: piece))
+      left -= Int64(piece)
+    }
+  }
+
+  private static func opened(
+    _ format: ArchiveFormat, filters: Bool, object: String, _ open: (OpaquePointer) -> CInt
+  ) throws(ArchiveError) -> OpaquePointer {
+    _ = useUTF8Names
+    guard let handle = archive_read_new() else { throw .outOfMemory }
+    switch format {
+    case .tar: archive_read_support_format_tar(handle)
+    case .ar: archive_read_support_format_ar(handle)
+    case .zip: archive_read_support_format_zip_seekable(handle)
+    }
+    if filters {
+      archive_read_support_filter_xz(handle)
+      archive_read_support_filter_zstd(handle)
+      archive_read_support_filter_gzip(handle)
+      archive_read_support_filter_bzip2(handle)
+    }
+    let status = open(handle)
+    guard status == ARCHIVE_OK else {
+      defer { archive_read_free(handle) }
+      throw failure(handle, object: object, action: "open")
+    }
+    return handle
+  }
+
+  private func entry(_ pointer: OpaquePointer) throws(ArchiveError) -> ArchiveEntry {
+    guard let path = Self.text(archive_entry_pathname(pointer)) else { throw .unreadableName(object: object) }
+    let kind = try kind(pointer, path: path)
+    return ArchiveEntry(
+      path: path, kind: kind, permissions: UInt32(archive_entry_perm(pointer)),
+      uid: try identifier(archive_entry_uid(pointer), path), gid: try identifier(archive_entry_gid(pointer), path),
+      size: kind == .file ? max(0, archive_entry_size(pointer)) : 0,
+      modified: Int64(archive_entry_mtime(pointer)) &* 1_000_000_000 &+ Int64(archive_entry_mtime_nsec(pointer)),
+      extendedAttributes: Self.extendedAttributes(pointer))
+  }
+
+  private func kind(_ pointer: OpaquePointer, path: String) throws(ArchiveError) -> ArchiveEntry.Kind {
+    if let target = archive_entry_hardlink(pointer) {
+      guard let target = Self.text(target) else { throw .unreadableName(object: object) }
+      return .hardlink(target: target)
+    }
+    switch archive_entry_filetype(pointer) & Glibc.S_IFMT {
+    case Glibc.S_IFREG: return .file
+    case Glibc.S_IFDIR: return .directory
+    case Glibc.S_IFLNK:
+      guard let target = Self.text(archive_entry_symlink(pointer)) else { throw .unreadableName(object: object) }
+      return .symlink(target: target)
+    case Glibc.S_IFCHR:
+      return .characterDevice(major: UInt32(archive_entry_rdevmajor(pointer)), minor: UInt32(archive_entry_rdevminor(pointer)))
+    case Glibc.S_IFBLK:
+      return .blockDevice(major: UInt32(archive_entry_rdevmajor(pointer)), minor: UInt32(archive_entry_rdevminor(pointer)))
+    case Glibc.S_IFIFO: return .fifo
+    default: throw .unknownKind(object: object, path: path)
+    }
+  }
+
+  private func identifier(_ value: Int64, _ path: String) throws(ArchiveError) -> UInt32 {
+    // 2^32-1 means "unchanged" to chown, so it is no owner a file may have.
+    guard value >= 0, value < UInt32.max else { throw .invalidOwner(object: object, path: path, value: value) }
+    return UInt32(value)
+  }
+
+  private static func extendedAttributes(_ pointer: OpaquePointer) -> [String: [UInt8]] {
+    guard archive_entry_xattr_reset(pointer) > 0 else { return [:] }
+    var attributes: [String: [UInt8]] = [:]
+    var name: UnsafePointer<CChar>?
+    var value: UnsafeRawPointer?
+    var count = 0
+    while archive_entry_xattr_next(pointer, &name, &value, &count) == ARCHIVE_OK {
+      guard let name = text(name) else { continue }
+      attributes[name] = [UInt8](UnsafeRawBufferPointer(start: value, count: count))
+    }
+    return attributes
+  }
+
+  private static func text(_ pointer: UnsafePointer<CChar>?) -> String? { pointer.flatMap { String(validatingCString: $0) } }
+
+  private static func failure(_ handle: OpaquePointer, object: String, action: String) -> ArchiveError {
+    let reason = archive_error_string(handle).map { String(cString: $0) } ?? "unknown error"
+    return .malformed(object: object, action: action, reason: reason)
+  }
+}
+
+/// libarchive converts names to the charset of the process's locale, which is ASCII until somebody says otherwise.
+/// Only the character type is set, and to a locale glibc has built in, so the user's language changes nothing.
+private let useUTF8Names: Bool = setlocale(LC_CTYPE, "C.UTF-8") != nil
+
+/// Feeds libarchive from a Swift closure and keeps the error the closure threw.
+private final class PullSource {
+  private let pull: (inout MutableRawSpan) throws -> Int
+  private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
+  private(set) var error: (any Error)?
+
+  init(_ pull: @escaping (inout MutableRawSpan) throws -> Int) { self.pull = pull }
+  deinit { buffer.deallocate() }
+
+  func next(into block: UnsafeMutablePointer<UnsafeRawPointer?>) -> Int {
+    do {
+      var span = buffer.mutableBytes
+      let count = try pull(&span)
+      block.pointee = UnsafeRawPointer(buffer.baseAddress)
+      return count
+    } catch {
+      self.error = error
+      return -1
+    }
+  }
+}
+
+/// Why an archive cannot be read or written.
+public enum ArchiveError: Diagnostic, Equatable {
+  case malformed(object: String, action: String, reason: String)
+  case unreadableName(object: String)
+  case unknownKind(object: String, path: String)
+  case invalidOwner(object: String, path: String, value: Int64)
+  case tooLarge(object: String, limit: Int)
+  case sizeMismatch(path: String, expected: Int64, actual: Int64)
+  case outOfMemory
+
+  public var summary: String {
+    switch self {
+    case .malformed(let object, let action, let reason): "cannot \(action) \(object): \(reason)"
+    case .unreadableName(let object): "\(object) holds a file name or link that is not UTF-8"
+    case .unknownKind(let object, let path): "\(object) holds '\(path)', which is no kind of file envctl knows"
+    case .invalidOwner(let object, let path, let value): "\(object) gives '\(path)' the owner \(value), which is no user or group id"
+    case .tooLarge(let object, let limit): "an entry of \(object) is larger than \(ByteCount(limit))"
+    case .sizeMismatch(let path, let expected, let actual): "'\(path)' was announced with \(expected) bytes but has \(actual)"
+    case .outOfMemory: "out of memory while opening an archive"
+    }
+  }
+  public var exitCode: ExitCode {
+    if case .outOfMemory = self { .failed } else { .verification }
+  }
+}

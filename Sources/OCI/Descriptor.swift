@@ -1,0 +1,55 @@
+/// Descriptors: how one document of an image points at another.
+import EnvCore
+
+/// A content descriptor (image-spec descriptor.md).
+public struct Descriptor: Codable, Hashable, Sendable {
+  public var mediaType: MediaType
+  public var digest: Digest
+  /// Bytes of the content.
+  public var size: Int64
+  public var platform: Platform?
+  public var annotations: [String: String]?
+
+  public init(
+    mediaType: MediaType, digest: Digest, size: Int64, platform: Platform? = nil, annotations: [String: String]? = nil
+  ) {
+    self.mediaType = mediaType
+    self.digest = digest
+    self.size = size
+    self.platform = platform
+    self.annotations = annotations
+  }
+}
+
+/// The platform an image runs on, in Go's names (image-spec image-index.md, "platform").
+public struct Platform: Codable, Hashable, Sendable, CustomStringConvertible {
+  public var architecture: String
+  public var os: String
+  public var variant: String?
+
+  public init(os: String, architecture: String, variant: String? = nil) {
+    self.os = os
+    self.architecture = architecture
+    self.variant = variant
+  }
+
+  /// Parses `linux/amd64` or `linux/arm64/v8`.
+  public init?(parsing text: String) {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+    guard (2...3).contains(parts.count), parts.allSatisfy({ !$0.isEmpty }) else { return nil }
+    self.init(os: parts[0], architecture: parts[1], variant: parts.count == 3 ? parts[2] : nil)
+  }
+
+  /// The platform this program was built for.
+  public static var host: Platform {
+    #if arch(x86_64)
+      Platform(os: "linux", architecture: "amd64")
+    #elseif arch(arm64)
+      Platform(os: "linux", architecture: "arm64")
+    #else
+      #error("envctl knows no OCI name for this architecture")
+    #endif
+  }
+
+  public var description: String { ([os, architecture] + (variant.map { [$0] } ?? [])).joined(separator: "/") }
+}

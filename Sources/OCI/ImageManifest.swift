@@ -1,0 +1,82 @@
+/// The documents that make up an image: manifest, index and configuration.
+import EnvCore
+
+/// An image manifest (image-spec manifest.md). The bytes of a manifest are kept as a blob; this type only reads and makes them.
+public struct ImageManifest: Codable, Hashable, Sendable {
+  public var schemaVersion: Int
+  public var mediaType: MediaType?
+  public var config: Descriptor
+  /// Lowest layer first.
+  public var layers: [Descriptor]
+  public var annotations: [String: String]?
+
+  public init(config: Descriptor, layers: [Descriptor], annotations: [String: String]? = nil) {
+    self.schemaVersion = 2
+    self.mediaType = .imageManifest
+    self.config = config
+    self.layers = layers
+    self.annotations = annotations
+  }
+
+  /// Reads a manifest and refuses a document that is not clearly one (CVE-2021-41190).
+  public static func parse(_ bytes: [UInt8], object: String) throws -> ImageManifest {
+    let shape = try CanonicalJSON.decode(DocumentShape.self, from: bytes, object: object)
+    guard shape.manifests == nil else { throw OCIDocumentError.ambiguous(object) }
+    if let mediaType = shape.mediaType, mediaType != .imageManifest, mediaType != .dockerManifest {
+      throw OCIDocumentError.wrongMediaType(object, expected: .imageManifest, actual: mediaType)
+    }
+    return try CanonicalJSON.decode(ImageManifest.self, from: bytes, object: object)
+  }
+}
+
+/// An image index (image-spec image-index.md).
+public struct ImageIndex: Codable, Hashable, Sendable {
+  public var schemaVersion: Int
+  public var mediaType: MediaType?
+  public var manifests: [Descriptor]
+  public var annotations: [String: String]?
+
+  public init(manifests: [Descriptor], annotations: [String: String]? = nil) {
+    self.schemaVersion = 2
+    self.mediaType = .imageIndex
+    self.manifests = manifests
+    self.annotations = annotations
+  }
+
+  /// Reads an index and refuses a document that is not clearly one (CVE-2021-41190).
+  public static func parse(_ bytes: [UInt8], object: String) throws -> ImageIndex {
+    let shape = try CanonicalJSON.decode(DocumentShape.self, from: bytes, object: object)
+    guard shape.config == nil, shape.layers == nil else { throw OCIDocumentError.ambiguous(object) }
+    if let mediaType = shape.mediaType, mediaType != .imageIndex, mediaType != .dockerManifestList {
+      throw OCIDocumentError.wrongMediaType(object, expected: .imageIndex, actual: mediaType)
+    }
+    return try CanonicalJSON.decode(ImageIndex.self, from: bytes, object: object)
+  }
+}
+
+/// The keys that tell a manifest from an index.
+private struct DocumentShape: Decodable {
+  struct Anything: Decodable { init(from decoder: any Decoder) {} }
+  var mediaType: MediaType?
+  var manifests: Anything?
+  var config: Anything?
+  var layers: Anything?
+}
+
+/// Why a document is not the one its place asks for.
+public enum OCIDocumentError: Diagnostic {
+  case ambiguous(String)
+  case wrongMediaType(String, expected: MediaType, actual: MediaType)
+  case unpackableLayer(String, MediaType)
+  case layerCountMismatch(String, layers: Int, diffIDs: Int)
+
+  public var summary: String {
+    switch self {
+    case .ambiguous(let object): "\(object) is an image manifest and an index at once"
+    case .wrongMediaType(let object, let expected, let actual): "\(object) says it is '\(actual)', where '\(expected)' belongs"
+    case .unpackableLayer(let object, let type): "\(object) is of media type '\(type)', which is no layer envctl can unpack"
+    case .layerCountMismatch(let object, let layers, let diffIDs): "\(object) has \(layers) layers but its config names \(diffIDs) diffIDs"
+    }
+  }
+  public var exitCode: ExitCode { .verification }
+}

@@ -65,15 +65,7 @@ public enum FileSystem {
       throw FileSystemError(call: "opendir", path: path, errno: currentErrno())
     }
     defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      // d_name is a NUL-terminated array inside the entry, which lives until the next readdir.
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != "." && name != ".." { names.append(name) }
-    }
-    return names.sorted()
+    return entryNames(stream).sorted()
   }
 
   /// What is at `path`, or nil when nothing is. A final symbolic link is described itself unless it is to be followed.

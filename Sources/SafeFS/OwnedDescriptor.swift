@@ -90,6 +90,13 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     }
   }
 
+  /// Drops all content and goes back to the start.
+  public borrowing func truncate() throws(FileSystemError) {
+    let raw = rawValue
+    try check("ftruncate", path) { ftruncate(raw, 0) }
+    try check("lseek", path) { lseek(raw, 0, SEEK_SET) }
+  }
+
   /// Waits until the file's data is on the disk.
   public borrowing func sync() throws(FileSystemError) {
     let raw = rawValue

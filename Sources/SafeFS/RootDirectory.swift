@@ -75,17 +75,20 @@ public struct RootDirectory: ~Copyable {
     let name = path.isRoot ? "." : path.name
     try check("fchownat", object) { fchownat(folder, name, attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW) }
     if !isSymlink { try check("fchmodat", object) { fchmodat(folder, name, attributes.permissions, 0) } }
-    if !attributes.extended.isEmpty {
-      // Extended attributes have no *at() calls; the magic link of an O_PATH descriptor names the very inode.
-      let node = try check("openat2", object) {
-        cl_openat2(folder, name, UInt64(CL_O_PATH) | UInt64(O_NOFOLLOW | O_CLOEXEC), 0, 0)
-      }
-      defer { close(node) }
-      for (key, value) in attributes.extended {
-        try check("setxattr \(key)", object) { setxattr("/proc/self/fd/\(node)", key, value, value.count, 0) }
-      }
-    }
+    for (key, value) in attributes.extended { try setExtendedAttribute(path, name: key, value: value) }
     try setModified(path, nanoseconds: attributes.modified)
+  }
+
+  /// Sets one extended attribute.
+  public mutating func setExtendedAttribute(_ path: RelativePath, name: String, value: [UInt8]) throws(FileSystemError) {
+    let folder = path.isRoot ? root.rawValue : try parent(of: path, creating: false)
+    let object = full(path)
+    // Extended attributes have no *at() calls; the magic link of an O_PATH descriptor names the very inode.
+    let node = try check("openat2", object) {
+      cl_openat2(folder, path.isRoot ? "." : path.name, UInt64(CL_O_PATH) | UInt64(O_NOFOLLOW | O_CLOEXEC), 0, 0)
+    }
+    defer { close(node) }
+    try check("setxattr \(name)", object) { setxattr("/proc/self/fd/\(node)", name, value, value.count, 0) }
   }
 
   /// Sets access and modification time.

@@ -1,0 +1,154 @@
+/// One layer's tar turned into a folder in the form overlayfs wants its lower layers in (image-spec layer.md; kernel overlayfs.rst).
+import Archive
+import EnvCore
+import Hashing
+import SafeFS
+import SystemPackage
+
+/// Extracts entries below a root. Whiteouts become 0/0 character devices, opaque folders get `trusted.overlay.opaque`.
+struct LayerExtractor: ~Copyable {
+  private var root: RootDirectory
+  private let object: String
+  /// Content digests by inode: names may be replaced or linked later, an inode keeps its content.
+  private(set) var digests: [UInt64: Digest] = [:]
+  /// Folder times are set last, because every file made inside a folder changes them.
+  private var folderTimes: [(path: RelativePath, modified: Int64)] = []
+  /// Names this layer itself has made: a whiteout hides lower layers only, wherever it stands among its siblings.
+  private var made: Set<RelativePath> = []
+  private var whiteouts: Set<RelativePath> = []
+  private(set) var entryCount = 0
+
+  init(into folder: FilePath, object: String) throws {
+    root = try RootDirectory(folder)
+    self.object = object
+  }
+
+  /// Extracts every entry of the tar that `pull` delivers.
+  mutating func extract(_ pull: @escaping (inout MutableRawSpan) throws -> Int) throws {
+    var reader = try ArchiveReader(format: .tar, object: object, pull: pull)
+    while let entry = try reader.next() {
+      entryCount += 1
+      let path = try RelativePath(entry.path)
+      if path.name.hasPrefix(".wh.") {
+        try applyWhiteout(path)
+      } else {
+        try extract(entry, at: path, from: &reader)
+      }
+    }
+    // Innermost first: setting the time of a folder does not change its parent's, but making it did.
+    for folder in folderTimes.reversed() where try root.status(folder.path)?.kind == .directory {
+      try root.setModified(folder.path, nanoseconds: folder.modified)
+    }
+  }
+
+  private mutating func extract(_ entry: ArchiveEntry, at path: RelativePath, from reader: inout ArchiveReader) throws {
+    guard !path.isRoot else {
+      guard entry.kind == .directory else { throw malformed("its root is not a folder") }
+      return try finish(entry, path)
+    }
+    let wasWhiteout = whiteouts.remove(path) != nil
+    try makeRoom(for: entry, at: path)
+    made.insert(path)
+    switch entry.kind {
+    case .directory:
+      if try root.status(path) == nil { try root.makeDirectory(path) }
+    case .file: try extractFile(entry, at: path, from: &reader)
+    case .symlink(let target): try root.makeSymlink(path, target: target)
+    case .hardlink(let target): return try makeHardlink(path, target: RelativePath(target))
+    case .characterDevice(let major, let minor): try root.makeNode(path, kind: .characterDevice, major: major, minor: minor)
+    case .blockDevice(let major, let minor): try root.makeNode(path, kind: .blockDevice, major: major, minor: minor)
+    case .fifo: try root.makeNode(path, kind: .fifo, major: 0, minor: 0)
+    }
+    try finish(entry, path)
+    // The lower layers' folder of this name was hidden by the whiteout, so the new one must not merge with it.
+    if wasWhiteout, entry.kind == .directory { try makeOpaque(path) }
+  }
+
+  /// A folder over a folder takes its attributes; anything else is removed and made anew.
+  private mutating func makeRoom(for entry: ArchiveEntry, at path: RelativePath) throws {
+    guard let present = try root.status(path) else { return }
+    if present.kind == .directory, entry.kind == .directory { return }
+    if case .hardlink(let target) = entry.kind, try RelativePath(target) == path { throw malformed("\(path) is a hardlink to itself") }
+    try root.remove(path)
+  }
+
+  private mutating func extractFile(_ entry: ArchiveEntry, at path: RelativePath, from reader: inout ArchiveReader) throws {
+    let file = try root.createFile(path)
+    var hasher = SHA256Hasher()
+    var count: Int64 = 0
+    try reader.readData { bytes in
+      hasher.update(bytes)
+      try file.write(bytes)
+      count += Int64(bytes.byteCount)
+    }
+    guard count == entry.size else { throw malformed("\(path) has \(count) bytes, its header says \(entry.size)") }
+    digests[try file.status().inode] = hasher.finish()
+  }
+
+  private mutating func makeHardlink(_ path: RelativePath, target: RelativePath) throws {
+    guard let status = try root.status(target), status.kind != .directory else {
+      throw malformed("\(path) is a hardlink to \(target), which this layer does not hold")
+    }
+    try root.makeHardlink(path, target: target)
+  }
+
+  private mutating func finish(_ entry: ArchiveEntry, _ path: RelativePath) throws {
+    // overlayfs's own attributes are ours to set, never the archive's: they could expose what lower layers hide.
+    let extended = entry.extendedAttributes.filter { !$0.key.hasPrefix("trusted.overlay.") && !$0.key.hasPrefix("user.overlay.") }
+    let attributes = FileAttributes(
+      permissions: entry.permissions, uid: entry.uid, gid: entry.gid, modified: entry.modified, extended: extended)
+    do {
+      try root.setAttributes(path, attributes, isSymlink: entry.isSymlink)
+    } catch {
+      throw needsRoot(error, call: "fchownat")
+    }
+    if entry.kind == .directory { folderTimes.append((path, entry.modified)) }
+  }
+
+  private mutating func applyWhiteout(_ path: RelativePath) throws {
+    if path.name == ".wh..wh..opq" { return try makeOpaque(path.parent) }
+    // Other names below `.wh..wh.` belong to aufs and mean nothing here.
+    if path.name.hasPrefix(".wh..wh.") { return }
+    let hidden = String(path.name.dropFirst(4))
+    guard !hidden.isEmpty, hidden != ".", hidden != ".." else { throw malformed("\(path) is a whiteout without a name") }
+    let target = try path.parent.appending(hidden)
+    if made.contains(target) {
+      if try root.status(target)?.kind == .directory { try makeOpaque(target) }
+      return
+    }
+    if try root.status(target) != nil { try root.remove(target) }
+    try makeDevice(target)
+    whiteouts.insert(target)
+  }
+
+  private mutating func makeDevice(_ path: RelativePath) throws {
+    do {
+      try root.makeNode(path, kind: .characterDevice, major: 0, minor: 0)
+    } catch {
+      throw needsRoot(error, call: "mknodat")
+    }
+  }
+
+  private mutating func makeOpaque(_ path: RelativePath) throws {
+    if try root.status(path) == nil { try root.makeDirectory(path) }
+    do {
+      try root.setExtendedAttribute(path, name: "trusted.overlay.opaque", value: Array("y".utf8))
+    } catch {
+      throw needsRoot(error, call: "setxattr trusted.overlay.opaque")
+    }
+  }
+
+  /// What an ordinary user may not do is told as such and not as a failed system call.
+  private func needsRoot(_ error: FileSystemError, call: String) -> any Error {
+    error.call == call && error.errno == .notPermitted ? StoreError.needsRoot(action: "unpacking a layer") : error
+  }
+
+  private func malformed(_ reason: String) -> StoreError { .malformedLayer(object: object, reason: reason, underlying: nil) }
+}
+
+extension ArchiveEntry {
+  fileprivate var isSymlink: Bool {
+    if case .symlink = kind { return true }
+    return false
+  }
+}

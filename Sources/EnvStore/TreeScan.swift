@@ -1,0 +1,135 @@
+/// What an unpacked tree holds now, for writing its manifest and for proving it later.
+import EnvCore
+import Hashing
+import SafeFS
+import SystemPackage
+
+/// One difference between a layer's manifest and the files on the disk.
+public struct FileDifference: Sendable, Equatable, Codable, CustomStringConvertible {
+  /// Absolute path inside the layer.
+  public let path: String
+  /// What differs: `content`, `mode`, `owner`, `type`, `link target`, `time`, `extended attributes`, `missing`, `unexpected`.
+  public let property: String
+  public let expected: String?
+  public let actual: String?
+
+  public var description: String {
+    switch (expected, actual) {
+    case (let expected?, let actual?): "\(path): \(property) expected \(expected), found \(actual)"
+    default: "\(path) is \(property)"
+    }
+  }
+}
+
+enum TreeScan {
+  /// The records of every file below `root`; `digest` says what a regular file's content is.
+  static func records(_ root: FilePath, digest: (borrowing TreeNode) throws -> Digest?) throws -> [FileRecord] {
+    var records: [FileRecord] = []
+    try FileSystem.walk(root) { node in
+      let status = node.status
+      let isDevice = status.kind == .characterDevice || status.kind == .blockDevice
+      records.append(
+        FileRecord(
+          path: node.path, kind: status.kind, permissions: status.permissions, uid: status.uid, gid: status.gid,
+          size: status.kind == .file ? status.size : 0, modified: status.modified,
+          // A folder's link count depends on the file system, so it says nothing about the layer.
+          linkCount: status.kind == .directory ? 1 : status.linkCount,
+          digest: status.kind == .file ? try digest(node) : nil,
+          linkTarget: status.kind == .symlink ? try node.linkTarget() : nil,
+          device: isDevice ? "\(status.device.major),\(status.device.minor)" : nil,
+          extendedAttributes: try node.extendedAttributes().filter { isOfLayer($0.key) }.mapValues(hex)))
+    }
+    return records
+  }
+
+  /// A fingerprint of every inode below `root`: unchanged as long as nobody wrote, renamed, added or removed anything there.
+  static func stamp(_ root: FilePath) throws -> Digest {
+    var hasher = SHA256Hasher()
+    var line: [UInt8] = []
+    try FileSystem.walk(root) { node in
+      let status = node.status
+      line.removeAll(keepingCapacity: true)
+      line.append(contentsOf: node.path.utf8)
+      line.append(0)
+      // The root's own ctime changes when the finished layer is renamed into place, so it is left out; its entries cover its content.
+      let changed = node.path.isEmpty ? 0 : UInt64(bitPattern: status.changed)
+      for word in [status.inode, UInt64(bitPattern: status.size), UInt64(bitPattern: status.modified), changed] {
+        withUnsafeBytes(of: word.littleEndian) { line.append(contentsOf: $0) }
+      }
+      hasher.update(line)
+    }
+    return hasher.finish()
+  }
+
+  /// Everything in which the tree at `root` differs from `manifest`, in the order of the paths. Reads every byte.
+  static func differences(_ root: FilePath, from manifest: FileManifest, width: Int) throws -> [FileDifference] {
+    let actual = try records(root) { _ in nil }
+    let expected = Dictionary(manifest.records.map { ($0.path, $0) }) { first, _ in first }
+    var found = Set(actual.map(\.path)).isSuperset(of: expected.keys) ? [] : missing(expected, in: actual)
+    let perFile = try concurrentMap(chunks(actual), width: width) { chunk in
+      try chunk.flatMap { record in try difference(record, expected[record.path], root: root) }
+    }
+    found += perFile.flatMap { $0 }
+    return found.sorted { $0.path < $1.path }
+  }
+
+  private static func missing(_ expected: [String: FileRecord], in actual: [FileRecord]) -> [FileDifference] {
+    let present = Set(actual.map(\.path))
+    return expected.keys.filter { !present.contains($0) }.map {
+      FileDifference(path: "/" + $0, property: "missing", expected: nil, actual: nil)
+    }
+  }
+
+  private static func difference(_ actual: FileRecord, _ expected: FileRecord?, root: FilePath) throws -> [FileDifference] {
+    let path = "/" + actual.path
+    guard let expected else { return [FileDifference(path: path, property: "unexpected", expected: nil, actual: nil)] }
+    var found: [FileDifference] = []
+    func compare(_ property: String, _ expected: String, _ actual: String) {
+      if expected != actual { found.append(FileDifference(path: path, property: property, expected: expected, actual: actual)) }
+    }
+    compare("type", expected.kind.mtreeName, actual.kind.mtreeName)
+    compare("mode", String(expected.permissions, radix: 8), String(actual.permissions, radix: 8))
+    compare("owner", "\(expected.uid):\(expected.gid)", "\(actual.uid):\(actual.gid)")
+    compare("link target", expected.linkTarget ?? "", actual.linkTarget ?? "")
+    compare("device", expected.device ?? "", actual.device ?? "")
+    compare("link count", String(expected.linkCount), String(actual.linkCount))
+    compare("extended attributes", text(expected.extendedAttributes), text(actual.extendedAttributes))
+    if actual.kind == .file, expected.kind == .file, let digest = expected.digest {
+      compare("content", digest.description, try contentDigest(root.appending(actual.path)).description)
+    }
+    if found.isEmpty { compare("time", String(expected.modified), String(actual.modified)) }
+    return found
+  }
+
+  private static func contentDigest(_ path: FilePath) throws -> Digest {
+    var hasher = SHA256Hasher()
+    try OwnedDescriptor.read(path).forEachChunk { hasher.update($0) }
+    return hasher.finish()
+  }
+
+  /// Runs of consecutive files with about the same number of bytes, so that threads finish together.
+  private static func chunks(_ records: [FileRecord]) -> [[FileRecord]] {
+    var chunks: [[FileRecord]] = [[]]
+    var bytes: Int64 = 0
+    for record in records {
+      chunks[chunks.count - 1].append(record)
+      bytes += record.size + 4096
+      if bytes > 16 << 20 {
+        chunks.append([])
+        bytes = 0
+      }
+    }
+    return chunks
+  }
+
+  private static func text(_ attributes: [String: String]) -> String {
+    attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+  }
+
+  /// Labels of a security module belong to the host, not to the layer.
+  private static func isOfLayer(_ name: String) -> Bool { name != "security.selinux" }
+
+  private static func hex(_ bytes: [UInt8]) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+}

@@ -1,0 +1,115 @@
+/// A walk over a tree in the order of the names' bytes, by descriptors, following no link.
+import CLinux
+import Glibc
+import SystemPackage
+
+/// One file met on a walk. It is valid during the call it is given to.
+public struct TreeNode: ~Copyable {
+  /// Path below the root without a leading slash; empty for the root itself.
+  public let path: String
+  public let status: FileStatus
+  private let folder: CInt
+  private let name: String
+  private let root: FilePath
+
+  fileprivate init(path: String, status: FileStatus, folder: CInt, name: String, root: FilePath) {
+    self.path = path
+    self.status = status
+    self.folder = folder
+    self.name = name
+    self.root = root
+  }
+
+  private var fullPath: FilePath { path.isEmpty ? root : root.appending(path) }
+
+  /// Opens a regular file for reading.
+  public borrowing func open() throws(FileSystemError) -> OwnedDescriptor {
+    let (folder, name) = (folder, name)
+    let raw = try check("openat", fullPath) { Glibc.openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
+    return OwnedDescriptor(owning: raw, path: fullPath)
+  }
+
+  /// Where a symbolic link points.
+  public borrowing func linkTarget() throws(FileSystemError) -> String {
+    let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: Int(PATH_MAX))
+    defer { buffer.deallocate() }
+    let (folder, name) = (folder, name)
+    let count = try check("readlinkat", fullPath) { readlinkat(folder, name, buffer, Int(PATH_MAX)) }
+    return String(decoding: UnsafeRawBufferPointer(start: buffer, count: count), as: UTF8.self)
+  }
+
+  /// All extended attributes this process may see.
+  public borrowing func extendedAttributes() throws(FileSystemError) -> [String: [UInt8]] {
+    // The l-variants take paths only; the magic link makes the path relative to the folder that was really opened.
+    let path = "/proc/self/fd/\(folder)/\(name)"
+    let object = fullPath
+    let count: Int
+    do {
+      count = try check("llistxattr", object) { llistxattr(path, nil, 0) }
+    } catch where error.errno == .notSupportedOnSocket || error.errno == .notSupported {
+      return [:]
+    }
+    guard count > 0 else { return [:] }
+    var names = [CChar](repeating: 0, count: count)
+    let filled = try check("llistxattr", object) { llistxattr(path, &names, names.count) }
+    var attributes: [String: [UInt8]] = [:]
+    for name in names[..<filled].split(separator: 0) {
+      let key = String(decoding: name.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      let size = try check("lgetxattr", object) { lgetxattr(path, key, nil, 0) }
+      var value = [UInt8](repeating: 0, count: size)
+      let read = try check("lgetxattr", object) { lgetxattr(path, key, &value, value.count) }
+      attributes[key] = Array(value[..<read])
+    }
+    return attributes
+  }
+}
+
+extension FileSystem {
+  /// Calls `body` for the root and everything below it, folders before what they hold, siblings in the order of their bytes.
+  public static func walk(_ root: FilePath, _ body: (borrowing TreeNode) throws -> Void) throws {
+    let folder = try OwnedDescriptor.directory(root)
+    try body(TreeNode(path: "", status: folder.status(), folder: folder.rawValue, name: ".", root: root))
+    try walk(folder.rawValue, path: "", root: root, body)
+  }
+
+  private static func walk(_ folder: CInt, path: String, root: FilePath, _ body: (borrowing TreeNode) throws -> Void) throws {
+    for name in try names(in: folder, path: root.appending(path)) {
+      let childPath = path.isEmpty ? name : path + "/" + name
+      var value = stat()
+      try check("fstatat", root.appending(childPath)) { fstatat(folder, name, &value, AT_SYMLINK_NOFOLLOW) }
+      let status = FileStatus(value)
+      try body(TreeNode(path: childPath, status: status, folder: folder, name: name, root: root))
+      guard status.kind == .directory else { continue }
+      let raw = try check("openat", root.appending(childPath)) {
+        Glibc.openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+      }
+      let child = OwnedDescriptor(owning: raw, path: root.appending(childPath))
+      try walk(child.rawValue, path: childPath, root: root, body)
+    }
+  }
+
+  private static func names(in folder: CInt, path: FilePath) throws(FileSystemError) -> [String] {
+    // A duplicate, because closedir closes the descriptor it was given; rewound, because the position is shared.
+    let copy = try check("fcntl", path) { fcntl(folder, F_DUPFD_CLOEXEC, 0) }
+    guard let stream = fdopendir(copy) else {
+      let error = currentErrno()
+      close(copy)
+      throw FileSystemError(call: "fdopendir", path: path, errno: error)
+    }
+    defer { closedir(stream) }
+    rewinddir(stream)
+    return entryNames(stream).sorted()
+  }
+
+  static func entryNames(_ stream: OpaquePointer) -> [String] {
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      // d_name is a NUL-terminated array inside the entry, which lives until the next readdir.
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names
+  }
+}

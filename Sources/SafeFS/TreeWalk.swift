@@ -46,7 +46,7 @@ public struct TreeNode: ~Copyable {
     let count: Int
     do {
       count = try check("llistxattr", object) { llistxattr(path, nil, 0) }
-    } catch where error.errno == .notSupportedOnSocket || error.errno == .notSupported {
+    } catch  where error.errno == .notSupportedOnSocket || error.errno == .notSupported {
       return [:]
     }
     guard count > 0 else { return [:] }

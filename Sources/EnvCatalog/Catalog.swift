@@ -1,0 +1,169 @@
+/// The catalog of pinned environments that comes with envctl: `manifests/` and `images/`.
+import EnvCore
+import OCI
+import SafeFS
+import StrictYAML
+import SystemPackage
+
+/// One pinned environment: `manifests/<name>.yaml`.
+public struct CatalogEntry: Sendable {
+  public let name: String
+  /// One line for people.
+  public let summary: String
+  /// The folder that holds `image.yaml` and `image.lock`.
+  public let recipe: FilePath
+  /// Manifest digest of the image on each platform.
+  public let images: [Platform: Digest]
+  /// The file of expected training results, when the environment has one.
+  public let baseline: FilePath?
+  /// Where this was read.
+  public let file: FilePath
+}
+
+/// The folders of the catalog.
+public struct Catalog: Sendable {
+  /// Holds `manifests/` and `images/`.
+  public let root: FilePath
+
+  public init(root: FilePath) { self.root = root }
+
+  /// Finds the catalog: the folder `override` names, else the nearest folder above the program that holds one, else `../share/envctl`.
+  public static func locate(override: String?, executable: FilePath) throws -> Catalog {
+    if let override {
+      let catalog = Catalog(root: FilePath(override))
+      guard catalog.isPresent else { throw CatalogError.noCatalog(at: override) }
+      return catalog
+    }
+    let program = try FileSystem.canonicalPath(executable)
+    var folder = program.removingLastComponent()
+    while folder != folder.removingLastComponent() {
+      let catalog = Catalog(root: folder)
+      if catalog.isPresent { return catalog }
+      folder = folder.removingLastComponent()
+    }
+    let installed = Catalog(root: program.removingLastComponent().removingLastComponent().appending("share/envctl"))
+    guard installed.isPresent else { throw CatalogError.noCatalog(at: "\(program)") }
+    return installed
+  }
+
+  private var isPresent: Bool {
+    FileSystem.exists(root.appending("manifests")) && FileSystem.exists(root.appending("images"))
+  }
+
+  /// The names of all environments, sorted.
+  public func names() throws -> [String] {
+    try FileSystem.list(root.appending("manifests")).filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
+  }
+
+  /// The environment of this name.
+  public func entry(_ name: String) throws -> CatalogEntry {
+    let known = try names()
+    guard known.contains(name) else { throw CatalogError.unknownEnvironment(name, known: known) }
+    let file = root.appending("manifests").appending(name + ".yaml")
+    let node = try YAMLNode.parse(try FileSystem.readFile(file, limit: 1 << 20), file: file.string)
+    return try CatalogEntry(node, name: name, file: file, root: root)
+  }
+
+  /// The folder of a recipe.
+  public func recipeFolder(_ name: String) throws -> FilePath {
+    let recipes = try FileSystem.list(root.appending("images")).filter {
+      FileSystem.exists(root.appending("images").appending($0).appending("image.yaml"))
+    }
+    guard recipes.contains(name) else { throw CatalogError.unknownRecipe(name, known: recipes) }
+    return root.appending("images").appending(name)
+  }
+}
+
+extension CatalogEntry {
+  fileprivate init(_ node: YAMLNode, name: String, file: FilePath, root: FilePath) throws {
+    let top = try YAMLMapping(node, allowed: ["schema", "name", "summary", "recipe", "images", "baseline"])
+    try requireSchema(top, newest: 1, file: file)
+    let nameNode = try top.required("name")
+    guard try nameNode.string() == name else { throw nameNode.expected("'\(name)', the name of the file") }
+    self.name = name
+    self.summary = try top["summary"]?.string() ?? ""
+    let recipe = try top.required("recipe")
+    self.recipe = root.appending("images").appending(try pathBelow(recipe))
+    var images: [Platform: Digest] = [:]
+    for pair in try top.required("images").pairs() {
+      guard let platform = Platform(parsing: pair.key) else {
+        throw YAMLError(mark: pair.mark, problem: "expected a platform such as linux/amd64, found '\(pair.key)'")
+      }
+      images[platform] = try digest(pair.value)
+    }
+    self.images = images
+    self.baseline = try top["baseline"].map { root.appending("manifests").appending(try pathBelow($0)) }
+    self.file = file
+  }
+}
+
+/// Refuses a file of a schema this program does not know, before anything else in it is looked at.
+func requireSchema(_ top: YAMLMapping, newest: Int, file: FilePath) throws {
+  let node = try top.required("schema")
+  let schema = try node.integer()
+  guard schema >= 1 else { throw node.expected("a schema number from 1 to \(newest)") }
+  guard schema <= newest else { throw CatalogError.newerSchema(file: file, schema: schema, known: newest) }
+}
+
+/// A digest at its place in a file.
+func digest(_ node: YAMLNode) throws(YAMLError) -> Digest {
+  do {
+    return try Digest(parsing: try node.string())
+  } catch let error as DigestError {
+    throw YAMLError(mark: node.mark, problem: error.summary)
+  } catch let error as YAMLError {
+    throw error
+  } catch {
+    throw node.expected("a digest")
+  }
+}
+
+private func pathBelow(_ node: YAMLNode) throws -> String {
+  do {
+    return try RelativePath(try node.nonEmptyString()).string
+  } catch let error as PathError {
+    throw YAMLError(mark: node.mark, problem: error.summary)
+  }
+}
+
+/// Why the catalog or one of its names cannot be used.
+public enum CatalogError: Diagnostic {
+  case noCatalog(at: String)
+  case unknownEnvironment(String, known: [String])
+  case unknownRecipe(String, known: [String])
+  case newerSchema(file: FilePath, schema: Int, known: Int)
+  case unsupportedPlatform(environment: String, Platform, offered: [Platform])
+  case lockMismatch(file: FilePath, reason: String)
+
+  public var summary: String {
+    switch self {
+    case .noCatalog(let place): "no catalog (the folders manifests/ and images/) was found at '\(place)'"
+    case .unknownEnvironment(let name, _): "there is no environment '\(name)'"
+    case .unknownRecipe(let name, _): "there is no image recipe '\(name)'"
+    case .newerSchema(let file, let schema, let known): "'\(file)' has schema \(schema); this envctl knows schemas up to \(known)"
+    case .unsupportedPlatform(let name, let platform, let offered):
+      "environment '\(name)' has no image for \(platform), only for \(offered.map(\.description).sorted().joined(separator: ", "))"
+    case .lockMismatch(let file, let reason): "'\(file)' does not belong to this environment: \(reason)"
+    }
+  }
+
+  public var hint: String? {
+    switch self {
+    case .noCatalog: "run envctl from its checkout, or set ENVCTL_CATALOG to the folder that holds manifests/ and images/"
+    case .unknownEnvironment(let name, let known), .unknownRecipe(let name, let known):
+      didYouMean(name, among: known) ?? "known: " + known.joined(separator: ", ")
+    case .newerSchema: "use a newer envctl"
+    case .unsupportedPlatform: nil
+    case .lockMismatch: "if the change is wanted, delete the lock; the next `envctl up` writes it anew"
+    }
+  }
+
+  public var exitCode: ExitCode {
+    switch self {
+    case .unknownEnvironment, .unknownRecipe, .newerSchema: .usage
+    case .lockMismatch: .policy
+    case .noCatalog: .failed
+    case .unsupportedPlatform: .host
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/// `envctl.yaml`, which people write beside their code: which environment, and how it meets the project.
+import EnvCore
+import SafeFS
+import StrictYAML
+import SystemPackage
+
+/// The content of `envctl.yaml`.
+public struct ProjectFile: Sendable {
+  /// Whether the project needs a GPU.
+  public enum GPU: String, Sendable, CaseIterable { case none, optional, required }
+
+  /// How much of the drift check `envctl up` runs when it meets an environment for the first time.
+  public enum Check: String, Sendable, CaseIterable { case none, quick, full }
+
+  public static let name = "envctl.yaml"
+
+  /// A catalog name, `oci:PATH[:TAG]` or `oci-archive:PATH[:TAG]`.
+  public let environment: String
+  /// The folder that appears as `/workspace`; absolute.
+  public let mount: FilePath
+  /// Variables added to the image's, in the order of the file.
+  public let variables: [(name: String, value: String)]
+  public let gpu: GPU
+  public let check: Check
+  /// The folder of the project: where the file stands.
+  public let folder: FilePath
+
+  /// The project of a folder without `envctl.yaml`: the named environment with every default.
+  public init(environment: String, folder: FilePath) {
+    self.environment = environment
+    self.mount = folder
+    self.variables = []
+    self.gpu = .none
+    self.check = .quick
+    self.folder = folder
+  }
+
+  /// Reads `envctl.yaml` in `folder`; nil when there is none.
+  public static func read(in folder: FilePath) throws -> ProjectFile? {
+    let file = folder.appending(name)
+    guard FileSystem.exists(file) else { return nil }
+    return try ProjectFile(try FileSystem.readFile(file, limit: 1 << 20), file: file)
+  }
+
+  /// Parses the bytes of an `envctl.yaml`.
+  ///
+  /// - Throws: `YAMLError` with line and column, and the nearest valid key or word.
+  public init(_ bytes: [UInt8], file: FilePath) throws {
+    let node = try YAMLNode.parse(bytes, file: file.string)
+    let top = try YAMLMapping(node, allowed: ["schema", "environment", "mount", "env", "gpu", "check"])
+    try requireSchema(top, newest: 1, file: file)
+    let folder = file.removingLastComponent()
+    self.folder = folder
+    environment = try top.required("environment").nonEmptyString()
+    mount = try top["mount"].map { try Self.mount($0, in: folder) } ?? folder
+    variables = try top["env"].map(Self.variables) ?? []
+    gpu = try top["gpu"]?.choice(GPU.self) ?? .none
+    check = try top["check"]?.choice(Check.self) ?? .quick
+  }
+
+  private static func mount(_ node: YAMLNode, in folder: FilePath) throws -> FilePath {
+    let path = folder.pushing(FilePath(try node.nonEmptyString())).lexicallyNormalized()
+    guard try FileSystem.status(path, followingLink: true)?.kind == .directory else { throw node.expected("a folder that exists") }
+    return path
+  }
+
+  private static func variables(_ node: YAMLNode) throws -> [(name: String, value: String)] {
+    try node.pairs().map { pair in
+      guard let first = pair.key.unicodeScalars.first, first == "_" || first.properties.isAlphabetic, first.isASCII,
+        pair.key.utf8.allSatisfy({ $0 == 95 || (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) })
+      else { throw YAMLError(mark: pair.mark, problem: "'\(pair.key)' is not a variable's name: letters, digits and _ only") }
+      let value = pair.value.isNull ? "" : try pair.value.string()
+      guard !value.utf8.contains(0) else { throw pair.value.expected("text without NUL") }
+      return (pair.key, value)
+    }
+  }
+}

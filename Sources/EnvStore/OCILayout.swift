@@ -1,0 +1,174 @@
+/// OCI image layouts on disk as a source and a destination of images (image-spec image-layout.md).
+import Archive
+import EnvCore
+import OCI
+import SafeFS
+import SystemPackage
+
+/// Where an image layout lies: `oci:PATH[:TAG]` or `oci-archive:PATH[:TAG]`.
+public struct LayoutReference: Sendable, Equatable, CustomStringConvertible {
+  public enum Form: String, Sendable { case folder = "oci", archive = "oci-archive" }
+
+  public let form: Form
+  public let path: FilePath
+  /// Value of the annotation `org.opencontainers.image.ref.name`.
+  public let tag: String?
+
+  /// Nil when the text names neither form. A colon after the last slash separates the tag, as in skopeo.
+  public init?(parsing text: String) {
+    guard let colon = text.firstIndex(of: ":"), let form = Form(rawValue: String(text[..<colon])) else { return nil }
+    let rest = text[text.index(after: colon)...]
+    let nameStart = rest.lastIndex(of: "/") ?? rest.startIndex
+    let separator = rest[nameStart...].firstIndex(of: ":")
+    let path = separator.map { rest[..<$0] } ?? rest
+    guard !path.isEmpty else { return nil }
+    self.form = form
+    self.path = FilePath(String(path))
+    self.tag = separator.map { String(rest[rest.index(after: $0)...]) }
+  }
+
+  public var description: String { "\(form.rawValue):\(path)" + (tag.map { ":" + $0 } ?? "") }
+}
+
+extension Store {
+  private static let tagAnnotation = "org.opencontainers.image.ref.name"
+
+  /// Brings an image of a layout into the store, every blob proven on the way, and returns it.
+  ///
+  /// - Throws: `StoreError.malformedLayout` when the layout, the tag or the platform is not there; `.digestMismatch` for damaged blobs.
+  public func importImage(
+    _ reference: LayoutReference, platform: Platform, progress: @escaping @Sendable (_ object: String, _ bytes: Int64) -> Void
+  ) throws -> StoredImage {
+    let index: [UInt8]
+    switch reference.form {
+    case .folder: index = try readIndex(reference.path)
+    case .archive: index = try importArchive(reference.path, progress: progress)
+    }
+    let descriptor = try select(reference, from: ImageIndex.parse(index, object: "index.json of \(reference)"))
+    let manifestDigest = try resolvePlatform(descriptor, reference, platform, progress: progress)
+    let documents = try importBlob(manifestDigest.digest, manifestDigest.size, "manifest", from: reference, progress: progress)
+    let manifest = try ImageManifest.parse(try document(documents, "manifest of \(reference)"), object: "manifest of \(reference)")
+    _ = try importBlob(manifest.config.digest, manifest.config.size, "config", from: reference, progress: progress)
+    for (index, layer) in manifest.layers.enumerated() {
+      _ = try importBlob(layer.digest, layer.size, "layer \(index + 1)", from: reference, progress: progress)
+    }
+    guard let image = try image(documents.digest) else {
+      throw StoreError.malformedLayout(path: reference.path, reason: "its image is incomplete")
+    }
+    try recordImage(documents.digest, origin: ImageOrigin(source: reference.description))
+    return image
+  }
+
+  /// Writes an image into a layout folder, which is made when it is not there. Other images in it stay.
+  public func exportImage(_ image: StoredImage, to folder: FilePath, tag: String?) throws {
+    let blobs = folder.appending("blobs/sha256")
+    try FileSystem.createDirectories(blobs)
+    let manifest = Descriptor(mediaType: image.manifest.mediaType ?? .imageManifest, digest: image.manifestDigest, size: image.manifestSize)
+    for descriptor in image.layers.map(\.descriptor) + [image.manifest.config, manifest] {
+      try export(descriptor, to: blobs.appending(descriptor.digest.hex))
+    }
+    try FileSystem.writeAtomically(Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8), to: folder.appending("oci-layout"))
+    let indexPath = folder.appending("index.json")
+    var index = FileSystem.exists(indexPath) ? try ImageIndex.parse(readIndex(folder), object: "\(indexPath)") : ImageIndex(manifests: [])
+    var entry = manifest
+    entry.platform = image.config.platform
+    if let tag { entry.annotations = [Self.tagAnnotation: tag] }
+    index.manifests.removeAll { $0.digest == entry.digest && $0.annotations == entry.annotations }
+    if let tag { index.manifests.removeAll { $0.annotations?[Self.tagAnnotation] == tag } }
+    index.manifests.append(entry)
+    try FileSystem.writeAtomically(try CanonicalJSON.encode(index), to: indexPath)
+  }
+
+  private func export(_ descriptor: Descriptor, to target: FilePath) throws {
+    guard let blob = try blob(descriptor.digest, object: "blob \(descriptor.digest.short)") else {
+      throw StoreError.missingBlob(object: "a part of the image", digest: descriptor.digest)
+    }
+    if try FileSystem.status(target)?.size == blob.size, (try? prove(blob.digest, at: target, object: "")) != nil { return }
+    let temporary = target.removingLastComponent().appending(".\(blob.digest.short).\(FileSystem.uniqueSuffix())")
+    do {
+      let file = try OwnedDescriptor.create(temporary)
+      try OwnedDescriptor.read(blob.path).forEachChunk { try file.write($0) }
+      try file.sync()
+      try FileSystem.rename(temporary, to: target)
+    } catch {
+      try? FileSystem.removeFile(temporary)  // The first error is the one to tell.
+      throw error
+    }
+  }
+
+  private func readIndex(_ folder: FilePath) throws -> [UInt8] {
+    let path = folder.appending("index.json")
+    guard FileSystem.exists(path) else { throw StoreError.malformedLayout(path: folder, reason: "it has no index.json") }
+    return try FileSystem.readFile(path, limit: 4 << 20)
+  }
+
+  /// Takes in every blob of the archive, in whatever order they come, and returns its index.
+  private func importArchive(_ path: FilePath, progress: @escaping @Sendable (String, Int64) -> Void) throws -> [UInt8] {
+    guard FileSystem.exists(path) else { throw StoreError.malformedLayout(path: path, reason: "there is no such file") }
+    var reader = try ArchiveReader(opening: path.string, format: .tar)
+    var index: [UInt8]?
+    while let entry = try reader.next() {
+      let name = try RelativePath(entry.path)
+      if name.string == "index.json" { index = try reader.readAll(limit: 4 << 20) }
+      guard entry.kind == .file, name.parent.string == "blobs/sha256" else { continue }
+      let digest = try Digest(hex: name.name)
+      _ = try ingest(expecting: digest, size: entry.size, object: "blob \(digest.short) of \(path)") { writer in
+        try reader.readData {
+          try writer.write($0)
+          progress("blob \(digest.short)", Int64($0.byteCount))
+        }
+      }
+    }
+    guard let index else { throw StoreError.malformedLayout(path: path, reason: "it has no index.json") }
+    return index
+  }
+
+  private func select(_ reference: LayoutReference, from index: ImageIndex) throws -> Descriptor {
+    let tags = index.manifests.compactMap { $0.annotations?[Self.tagAnnotation] }
+    if let tag = reference.tag {
+      if let found = index.manifests.first(where: { $0.annotations?[Self.tagAnnotation] == tag }) { return found }
+      throw StoreError.malformedLayout(path: reference.path, reason: "it has no tag '\(tag)', only \(tags.joined(separator: ", "))")
+    }
+    guard index.manifests.count == 1 else {
+      let reason = index.manifests.isEmpty ? "it is empty" : "it holds several images; name one: \(tags.joined(separator: ", "))"
+      throw StoreError.malformedLayout(path: reference.path, reason: reason)
+    }
+    return index.manifests[0]
+  }
+
+  /// Follows an index inside the layout to the manifest of the platform.
+  private func resolvePlatform(
+    _ descriptor: Descriptor, _ reference: LayoutReference, _ platform: Platform, progress: @escaping @Sendable (String, Int64) -> Void
+  ) throws -> Descriptor {
+    guard descriptor.mediaType == .imageIndex || descriptor.mediaType == .dockerManifestList else { return descriptor }
+    let blob = try importBlob(descriptor.digest, descriptor.size, "index", from: reference, progress: progress)
+    let index = try ImageIndex.parse(try document(blob, "index of \(reference)"), object: "index of \(reference)")
+    let found = index.manifests.first { $0.platform?.os == platform.os && $0.platform?.architecture == platform.architecture }
+    guard let found else {
+      let offered = index.manifests.compactMap { $0.platform?.description }.joined(separator: ", ")
+      throw StoreError.malformedLayout(path: reference.path, reason: "it has no image for \(platform), only for \(offered)")
+    }
+    return found
+  }
+
+  private func importBlob(
+    _ digest: Digest, _ size: Int64, _ what: String, from reference: LayoutReference, progress: @escaping @Sendable (String, Int64) -> Void
+  ) throws -> VerifiedBlob {
+    let object = "\(what) of \(reference)"
+    return try ingest(expecting: digest, size: size, object: object) { writer in
+      let path = reference.path.appending("blobs/sha256").appending(digest.hex)
+      guard reference.form == .folder, FileSystem.exists(path) else { throw StoreError.missingBlob(object: object, digest: digest) }
+      try OwnedDescriptor.read(path).forEachChunk {
+        try writer.write($0)
+        progress(what, Int64($0.byteCount))
+      }
+    }
+  }
+
+  private func document(_ blob: VerifiedBlob, _ object: String) throws -> [UInt8] {
+    guard let bytes = try readDocument(blob.digest, object: object) else {
+      throw StoreError.missingBlob(object: object, digest: blob.digest)
+    }
+    return bytes
+  }
+}

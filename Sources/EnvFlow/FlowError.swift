@@ -1,0 +1,47 @@
+/// What can go wrong between the stages: things that fit each other no longer.
+import EnvCore
+import OCI
+import SystemPackage
+
+/// An error of the flows.
+public enum FlowError: Diagnostic {
+  case relativeHome(String)
+  case noHome
+  case noProject(folder: FilePath, known: [String])
+  case imageDigestMismatch(environment: String, expected: Digest, actual: Digest, pinnedBy: String)
+  case notInStore(environment: String, digest: Digest)
+  case noBaseline(environment: String)
+  case damagedStore(count: Int, first: String)
+
+  public var summary: String {
+    switch self {
+    case .relativeHome(let text): "ENVCTL_HOME is '\(text)', which is not an absolute path"
+    case .noHome: "there is no place for the store: neither ENVCTL_HOME nor HOME names a folder"
+    case .noProject(let folder, _): "there is no envctl.yaml in '\(folder)', and no environment was named"
+    case .imageDigestMismatch(let environment, let expected, let actual, let pinnedBy):
+      "the image of '\(environment)' is not the pinned one: \(pinnedBy) says \(expected), the build made \(actual)"
+    case .notInStore(let environment, let digest): "the image \(digest) of '\(environment)' is not in the store, and nothing here can make it"
+    case .noBaseline(let environment): "environment '\(environment)' has no baseline to be compared with"
+    case .damagedStore(let count, let first): "\(count) object\(count == 1 ? " is" : "s are") not what the store recorded; the first: \(first)"
+    }
+  }
+
+  public var hint: String? {
+    switch self {
+    case .noProject(_, let known): "name one, such as `envctl up \(known.first ?? "NAME")`, or write `environment: NAME` into envctl.yaml"
+    case .imageDigestMismatch:
+      "the recipe or its lock was changed without the pin; after a wanted change, put the new digest into the pin's file"
+    case .noBaseline: "record one with `envctl baseline record`"
+    case .damagedStore: "`envctl verify --repair` drops what is damaged, so that the next command makes it anew"
+    default: nil
+    }
+  }
+
+  public var exitCode: ExitCode {
+    switch self {
+    case .relativeHome, .noHome, .noProject: .usage
+    case .imageDigestMismatch, .damagedStore: .verification
+    case .notInStore, .noBaseline: .failed
+    }
+  }
+}

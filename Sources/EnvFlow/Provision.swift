@@ -1,0 +1,139 @@
+/// From what a project names to layers that can be mounted: pin → fetch → build → verify → unpack.
+import EnvCatalog
+import EnvCore
+import EnvImage
+import EnvStore
+import Hashing
+import OCI
+import SafeFS
+import SystemPackage
+
+/// An environment whose every byte is proven and whose layers are unpacked.
+public struct ReadyEnvironment: Sendable {
+  /// As the project names it.
+  public let name: String
+  public let image: StoredImage
+  /// Lowest first.
+  public let layers: [MaterialisedLayer]
+  /// Expected training results, when the environment has some.
+  public let baseline: FilePath?
+}
+
+extension Workbench {
+  /// Makes the project's environment ready, doing only what is not done yet; what is, is proven.
+  ///
+  /// - Throws: Verification errors when any byte differs from its pin; nothing of it can be launched then.
+  public func provision(_ project: ProjectFile) throws -> ReadyEnvironment {
+    let lock = try EnvironmentLock.read(in: project.folder)
+    if let lock, lock.environment != project.environment {
+      throw CatalogError.lockMismatch(
+        file: project.folder.appending(EnvironmentLock.name),
+        reason: "it locks '\(lock.environment)', envctl.yaml asks for '\(project.environment)'")
+    }
+    let pin = try pin(project, lock: lock)
+    let image = try obtain(pin)
+    let layers = try unpack(image)
+    try writeLock(image, pin, in: project, previous: lock)
+    return ReadyEnvironment(name: project.environment, image: image, layers: layers, baseline: pin.entry?.baseline)
+  }
+
+  /// What an environment's name stands for.
+  struct Pin {
+    let environment: String
+    let entry: CatalogEntry?
+    let layout: LayoutReference?
+    /// The manifest digest that is expected, and who expects it.
+    let expected: (digest: Digest, by: String)?
+  }
+
+  private func pin(_ project: ProjectFile, lock: EnvironmentLock?) throws -> Pin {
+    try reporter.stage("pin") { _ in
+      let pin = try resolve(project.environment, locked: lock?.images[platform.description]?.manifest)
+      let target = pin.expected.map { "\($0.digest) (\($0.by))" } ?? pin.layout.map { "\($0)" } ?? ""
+      return (pin, "\(project.environment) → \(target)")
+    }
+  }
+
+  /// A lock wins over the catalog: it is what the project's users agreed on.
+  func resolve(_ environment: String, locked: Digest?) throws -> Pin {
+    let lockedPin = locked.map { (digest: $0, by: EnvironmentLock.name) }
+    if let layout = LayoutReference(parsing: environment) {
+      return Pin(environment: environment, entry: nil, layout: layout, expected: lockedPin)
+    }
+    let entry = try catalog.entry(environment)
+    guard let digest = entry.images[platform] else {
+      throw CatalogError.unsupportedPlatform(environment: environment, platform, offered: Array(entry.images.keys))
+    }
+    let place = "manifests/\(entry.file.lastComponent?.string ?? "")"
+    return Pin(environment: environment, entry: entry, layout: nil, expected: lockedPin ?? (digest, place))
+  }
+
+  private func obtain(_ pin: Pin) throws -> StoredImage {
+    if let expected = pin.expected, let present = try store.image(expected.digest) { return present }
+    let image: StoredImage
+    if let entry = pin.entry {
+      image = try buildImage(recipe: entry.recipe)
+    } else if let layout = pin.layout {
+      image = try importLayout(layout)
+    } else {
+      throw FlowError.notInStore(environment: pin.environment, digest: pin.expected?.digest ?? Digest.sha256(of: []))
+    }
+    if let expected = pin.expected, image.manifestDigest != expected.digest {
+      throw FlowError.imageDigestMismatch(
+        environment: pin.environment, expected: expected.digest, actual: image.manifestDigest, pinnedBy: expected.by)
+    }
+    return image
+  }
+
+  /// Builds the image of a recipe folder from its lock, fetching what is not in the store.
+  public func buildImage(recipe folder: FilePath) throws -> StoredImage {
+    let recipe = try Recipe.read(in: folder)
+    let lock = try RecipeLock.read(in: folder)
+    return try ImageBuilder(store: store, reporter: reporter).build(recipe, lock)
+  }
+
+  private func importLayout(_ layout: LayoutReference) throws -> StoredImage {
+    try reporter.stage("import") { progress in
+      let counter = ByteCounter(total: nil, progress)
+      let image = try store.importImage(layout, platform: platform) { counter.add($1, object: $0) }
+      return (image, "\(layout) → \(image.manifestDigest)")
+    }
+  }
+
+  private func unpack(_ image: StoredImage) throws -> [MaterialisedLayer] {
+    try reporter.stage("unpack") { progress in
+      let counter = ByteCounter(total: image.layers.reduce(0) { $0 + $1.descriptor.size }, progress)
+      let (layers, unpacked) = try store.materialise(image) { counter.add($0, object: "") }
+      let proven = layers.count - unpacked
+      let parts = [unpacked > 0 ? "\(unpacked) unpacked" : nil, proven > 0 ? "\(proven) present and proven" : nil].compactMap { $0 }
+      return (layers, "\(layers.count) layers: " + parts.joined(separator: ", "))
+    }
+  }
+
+  private func writeLock(_ image: StoredImage, _ pin: Pin, in project: ProjectFile, previous: EnvironmentLock?) throws {
+    guard FileSystem.exists(project.folder.appending(ProjectFile.name)) else { return }
+    let baseline = try pin.entry?.baseline.flatMap { FileSystem.exists($0) ? Digest.sha256(of: try FileSystem.readFile($0)) : nil }
+    var images = previous?.images ?? [:]
+    images[platform.description] = EnvironmentLock.Image(
+      manifest: image.manifestDigest, config: image.manifest.config.digest,
+      layers: image.layers.map { EnvironmentLock.Image.Layer(descriptor: $0.descriptor, diffID: $0.diffID) })
+    let lock = EnvironmentLock(environment: project.environment, images: images, baseline: baseline)
+    if lock != previous { try lock.write(in: project.folder) }
+  }
+}
+
+/// Adds up bytes from several threads and passes the sum on as progress.
+final class ByteCounter: Sendable {
+  private let done = Counter()
+  private let total: Int64?
+  private let progress: @Sendable (StageProgress) -> Void
+
+  init(total: Int64?, _ progress: @escaping @Sendable (StageProgress) -> Void) {
+    self.total = total
+    self.progress = progress
+  }
+
+  func add(_ bytes: Int64, object: String) {
+    progress(StageProgress(object: object, done: done.add(bytes), total: total, isBytes: true))
+  }
+}

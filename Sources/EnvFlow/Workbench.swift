@@ -1,0 +1,34 @@
+/// What every flow works with: the store, the catalog, and somebody to tell the story to.
+import EnvCatalog
+import EnvCore
+import EnvStore
+import OCI
+import SafeFS
+import SystemPackage
+
+/// The tools of one command.
+public struct Workbench: Sendable {
+  public let store: Store
+  public let catalog: Catalog
+  public let reporter: any StageReporter
+  public let platform: Platform
+
+  public init(store: Store, catalog: Catalog, reporter: any StageReporter, platform: Platform = .host) {
+    self.store = store
+    self.catalog = catalog
+    self.reporter = reporter
+    self.platform = platform
+  }
+
+  /// Where the store lies: `$ENVCTL_HOME`, else `/var/lib/envctl` for root, else `$XDG_DATA_HOME/envctl` or `~/.local/share/envctl`.
+  public static func home(environment: (String) -> String?, isRoot: Bool) throws -> FilePath {
+    if let home = environment("ENVCTL_HOME"), !home.isEmpty {
+      guard home.hasPrefix("/") else { throw FlowError.relativeHome(home) }
+      return FilePath(home)
+    }
+    if isRoot { return "/var/lib/envctl" }
+    if let data = environment("XDG_DATA_HOME"), data.hasPrefix("/") { return FilePath(data).appending("envctl") }
+    guard let home = environment("HOME"), home.hasPrefix("/") else { throw FlowError.noHome }
+    return FilePath(home).appending(".local/share/envctl")
+  }
+}

@@ -1,0 +1,25 @@
+/// stdout for results, stderr for everything else.
+import EnvCore
+import Glibc
+
+enum Console {
+  /// Writes a line to stderr.
+  static func tell(_ text: String, terminator: String = "\n") { write(text + terminator, to: STDERR_FILENO) }
+
+  /// Writes a line to stdout.
+  static func printResult(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+
+  /// Writes one JSON document and a newline to stdout.
+  static func printJSON(_ value: some Encodable) throws {
+    write(String(decoding: try CanonicalJSON.encodePretty(value), as: UTF8.self), to: STDOUT_FILENO)
+  }
+
+  private static func write(_ text: String, to descriptor: CInt) {
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+      let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 && errno != EINTR { return }
+      bytes = bytes.dropFirst(max(0, count))
+    }
+  }
+}

@@ -1,0 +1,56 @@
+/// The root of the command line and the options all commands share.
+import ArgumentParser
+import EnvCatalog
+import EnvCore
+import EnvFlow
+import EnvReport
+import EnvStore
+import Glibc
+import SafeFS
+import SystemPackage
+
+struct Envctl: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "envctl",
+    abstract: "Reproducible container environments: pinned, proven, launched, and measured.",
+    discussion: """
+      Exit status: 0 as expected, 1 failed, 2 usage, 3 drift, 4 policy, 5 verification (a digest differs), \
+      6 the host cannot (runtime, kernel, permission). `run` and `exec` end with the command's own status.
+
+      The store lies in $ENVCTL_HOME (default: /var/lib/envctl for root, else $XDG_DATA_HOME/envctl).
+      """,
+    version: "0.1.0",
+    subcommands: [VerifyCommand.self, ImageCommand.self])
+}
+
+/// How a result is printed on stdout.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+  case text, json
+}
+
+struct CommonOptions: ParsableArguments {
+  @Option(help: "How the result is printed on stdout: text or json.")
+  var format: OutputFormat = .text
+
+  @Flag(help: "Tell nothing on stderr but warnings and errors.")
+  var quiet = false
+
+  /// Opens the store and the catalog.
+  func workbench() throws -> Workbench {
+    let home = try Workbench.home(environment: Self.variable, isRoot: geteuid() == 0)
+    let catalog = try Catalog.locate(override: Self.variable("ENVCTL_CATALOG"), executable: "/proc/self/exe")
+    return Workbench(store: try Store(home: home), catalog: catalog, reporter: reporter)
+  }
+
+  private var reporter: any StageReporter { quiet ? QuietReporter() : StreamReporter() }
+
+  private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+}
+
+/// Lets only warnings through.
+private struct QuietReporter: StageReporter {
+  func began(_ stage: String) {}
+  func progressed(_ stage: String, _ progress: StageProgress) {}
+  func ended(_ stage: String, summary: String, duration: Duration) {}
+  func warned(_ message: String) { Console.tell("warning: " + message) }
+}

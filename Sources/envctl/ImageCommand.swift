@@ -1,0 +1,91 @@
+/// `envctl image …`: recipes to images.
+import ArgumentParser
+import EnvCore
+import EnvFlow
+import EnvImage
+import EnvStore
+import OCI
+import SafeFS
+import SystemPackage
+
+struct ImageCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "image", abstract: "Build images from pinned packages.", subcommands: [ImageBuildCommand.self, ImageLockCommand.self])
+}
+
+struct ImageBuildCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "build", abstract: "Assemble the image of a recipe from its lock and print its manifest digest.",
+    discussion: "Nothing in the packages is executed. The same lock gives the same digest on any machine.")
+
+  @OptionGroup var common: CommonOptions
+
+  @Argument(help: "A recipe of the catalog, or the path of a folder with image.yaml and image.lock.")
+  var recipe: String
+
+  @Option(help: "Also write the image into an OCI layout: oci:FOLDER[:TAG].")
+  var output: String?
+
+  func run() throws {
+    let destination = try output.map(Self.destination)
+    let workbench = try common.workbench()
+    let image = try workbench.buildImage(recipe: try workbench.recipeFolder(recipe))
+    if let destination { try workbench.store.exportImage(image, to: destination.path, tag: destination.tag) }
+    switch common.format {
+    case .text: Console.printResult("\(image.manifestDigest)")
+    case .json: try Console.printJSON(ImageSummary(image))
+    }
+  }
+
+  private static func destination(_ text: String) throws -> LayoutReference {
+    guard let reference = LayoutReference(parsing: text), reference.form == .folder else {
+      throw ValidationError("--output takes oci:FOLDER[:TAG], not '\(text)'")
+    }
+    return reference
+  }
+}
+
+/// What `image build --format json` prints.
+private struct ImageSummary: Encodable {
+  struct Layer: Encodable {
+    var digest: Digest
+    var diffID: Digest
+    var size: Int64
+  }
+  var manifest: Digest
+  var config: Digest
+  var platform: String
+  var layers: [Layer]
+
+  init(_ image: StoredImage) {
+    manifest = image.manifestDigest
+    config = image.manifest.config.digest
+    platform = image.config.platform.description
+    layers = image.layers.map { Layer(digest: $0.descriptor.digest, diffID: $0.diffID, size: $0.descriptor.size) }
+  }
+}
+
+struct ImageLockCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "lock", abstract: "Resolve a recipe's packages with apt and pip and pin each by version, size and SHA-256.")
+
+  @OptionGroup var common: CommonOptions
+
+  @Argument(help: "A recipe of the catalog, or the path of a folder with image.yaml.")
+  var recipe: String
+
+  func run() throws {
+    let workbench = try common.workbench()
+    let folder = try workbench.recipeFolder(recipe)
+    let lock = try RecipeLocker(store: workbench.store, reporter: workbench.reporter).lock(try Recipe.read(in: folder))
+    try lock.write(in: folder)
+    Console.printResult("\(folder.appending(RecipeLock.fileName))")
+  }
+}
+
+extension Workbench {
+  /// A name without a slash is the catalog's; anything else is a path.
+  fileprivate func recipeFolder(_ text: String) throws -> FilePath {
+    text.contains("/") ? FilePath(text) : try catalog.recipeFolder(text)
+  }
+}

@@ -1,0 +1,45 @@
+/// The program: parses the command line, runs one command, and turns every ending into an exit status.
+import ArgumentParser
+import EnvCore
+import EnvReport
+import Glibc
+
+@main
+enum Main {
+  static func main() {
+    // A closed pipe is an error of the one write that meets it, not the end of the program in the middle of its work.
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      var command = try Envctl.parseAsRoot()
+      try command.run()
+    } catch {
+      end(error)
+    }
+  }
+
+  private static func end(_ error: any Error) -> Never {
+    if let ending = error as? Ending { Glibc.exit(ending.status) }
+    // Help, version and usage errors are the parser's own, told in its own words.
+    if !(error is any Diagnostic), Envctl.exitCode(for: error) == .success {
+      print(Envctl.fullMessage(for: error))
+      Glibc.exit(0)
+    }
+    guard error is any Diagnostic || !isParserError(error) else {
+      Console.tell(Envctl.fullMessage(for: error))
+      Glibc.exit(EnvCore.ExitCode.usage.rawValue)
+    }
+    let text = ErrorText(error)
+    if CommandLine.arguments.contains("json") { try? Console.printJSON(text.document) }
+    Console.tell(text.text, terminator: "")
+    Glibc.exit(text.exitCode.rawValue)
+  }
+
+  private static func isParserError(_ error: any Error) -> Bool { Envctl.exitCode(for: error) == .validationFailure }
+}
+
+/// A command's own ending with a status, after it has said everything itself.
+struct Ending: Error {
+  let status: Int32
+  init(_ code: EnvCore.ExitCode) { status = code.rawValue }
+  init(status: Int32) { self.status = status }
+}

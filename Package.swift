@@ -80,7 +80,8 @@ let floor6: [Target] = [
   .executableTarget(
     name: "envctl",
     dependencies: [
-      "EnvCore", "OCI", "EnvStore", "EnvCatalog", "EnvImage", "EnvLaunch", "EnvDrift", "EnvFlow", "EnvReport", argumentParser, system,
+      "EnvCore", "OCI", "SafeFS", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift", "EnvFlow", "EnvReport",
+      argumentParser, system,
     ],
     swiftSettings: strict)
 ]

@@ -11,6 +11,7 @@ public enum FlowError: Diagnostic {
   case imageDigestMismatch(environment: String, expected: Digest, actual: Digest, pinnedBy: String)
   case notInStore(environment: String, digest: Digest)
   case noBaseline(environment: String)
+  case noGPUSupport
   case damagedStore(count: Int, first: String)
 
   public var summary: String {
@@ -20,9 +21,12 @@ public enum FlowError: Diagnostic {
     case .noProject(let folder, _): "there is no envctl.yaml in '\(folder)', and no environment was named"
     case .imageDigestMismatch(let environment, let expected, let actual, let pinnedBy):
       "the image of '\(environment)' is not the pinned one: \(pinnedBy) says \(expected), the build made \(actual)"
-    case .notInStore(let environment, let digest): "the image \(digest) of '\(environment)' is not in the store, and nothing here can make it"
+    case .notInStore(let environment, let digest):
+      "the image \(digest) of '\(environment)' is not in the store, and nothing here can make it"
     case .noBaseline(let environment): "environment '\(environment)' has no baseline to be compared with"
-    case .damagedStore(let count, let first): "\(count) object\(count == 1 ? " is" : "s are") not what the store recorded; the first: \(first)"
+    case .noGPUSupport: "envctl.yaml requires a GPU, and GPU passthrough is not built yet"
+    case .damagedStore(let count, let first):
+      "\(count) object\(count == 1 ? " is" : "s are") not what the store recorded; the first: \(first)"
     }
   }
 
@@ -31,6 +35,7 @@ public enum FlowError: Diagnostic {
     case .noProject(_, let known): "name one, such as `envctl up \(known.first ?? "NAME")`, or write `environment: NAME` into envctl.yaml"
     case .imageDigestMismatch:
       "the recipe or its lock was changed without the pin; after a wanted change, put the new digest into the pin's file"
+    case .noGPUSupport: "set `gpu: optional` to work on the processor"
     case .noBaseline: "record one with `envctl baseline record`"
     case .damagedStore: "`envctl verify --repair` drops what is damaged, so that the next command makes it anew"
     default: nil
@@ -41,6 +46,7 @@ public enum FlowError: Diagnostic {
     switch self {
     case .relativeHome, .noHome, .noProject: .usage
     case .imageDigestMismatch, .damagedStore: .verification
+    case .noGPUSupport: .host
     case .notInStore, .noBaseline: .failed
     }
   }

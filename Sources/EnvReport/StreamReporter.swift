@@ -11,12 +11,16 @@ public final class StreamReporter: StageReporter {
   }
 
   private let isTerminal: Bool
+  private let threshold: Duration
   private let descriptor: CInt
   private let state = Mutex(State())
   private let clock = ContinuousClock()
 
-  /// - Parameter descriptor: Where to write; it stays open.
-  public init(descriptor: CInt = STDERR_FILENO) {
+  /// - Parameters:
+  ///   - threshold: Stages that took less time stay untold.
+  ///   - descriptor: Where to write; it stays open.
+  public init(telling threshold: Duration = .zero, descriptor: CInt = STDERR_FILENO) {
+    self.threshold = threshold
     self.descriptor = descriptor
     let isDumb = getenv("TERM").map { String(cString: $0) == "dumb" } ?? false
     isTerminal = isatty(descriptor) == 1 && !isDumb
@@ -43,6 +47,7 @@ public final class StreamReporter: StageReporter {
   }
 
   public func ended(_ stage: String, summary: String, duration: Duration) {
+    guard duration >= threshold else { return }
     tell(Self.column(stage) + summary + "  (\(duration.forPeople))")
   }
 

@@ -3,6 +3,7 @@ import ArgumentParser
 import EnvCatalog
 import EnvCore
 import EnvFlow
+import EnvLaunch
 import EnvReport
 import EnvStore
 import Glibc
@@ -20,7 +21,10 @@ struct Envctl: ParsableCommand {
       The store lies in $ENVCTL_HOME (default: /var/lib/envctl for root, else $XDG_DATA_HOME/envctl).
       """,
     version: "0.1.0",
-    subcommands: [VerifyCommand.self, ImageCommand.self])
+    subcommands: [
+      UpCommand.self, RunCommand.self, ExecCommand.self, PsCommand.self, LogsCommand.self, DownCommand.self, CheckCommand.self,
+      BaselineCommand.self, VerifyCommand.self, ImageCommand.self,
+    ])
 }
 
 /// How a result is printed on stdout.
@@ -36,13 +40,21 @@ struct CommonOptions: ParsableArguments {
   var quiet = false
 
   /// Opens the store and the catalog.
-  func workbench() throws -> Workbench {
-    let home = try Workbench.home(environment: Self.variable, isRoot: geteuid() == 0)
+  ///
+  /// - Parameter isTerse: Stages that were quick stay untold, for commands whose own output is what matters.
+  func workbench(isTerse: Bool = false) throws -> Workbench {
     let catalog = try Catalog.locate(override: Self.variable("ENVCTL_CATALOG"), executable: "/proc/self/exe")
-    return Workbench(store: try Store(home: home), catalog: catalog, reporter: reporter)
+    return Workbench(store: try Store(home: try home()), catalog: catalog, reporter: reporter(isTerse: isTerse))
   }
 
-  private var reporter: any StageReporter { quiet ? QuietReporter() : StreamReporter() }
+  /// What looks after containers; it needs neither store nor catalog.
+  func launcher() throws -> ContainerLauncher { ContainerLauncher(home: try home(), reporter: reporter(isTerse: true)) }
+
+  private func home() throws -> FilePath { try Workbench.home(environment: Self.variable, isRoot: geteuid() == 0) }
+
+  private func reporter(isTerse: Bool) -> any StageReporter {
+    quiet ? QuietReporter() : StreamReporter(telling: isTerse ? .seconds(1) : .zero)
+  }
 
   private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }

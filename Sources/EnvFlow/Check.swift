@@ -1,0 +1,114 @@
+/// launch → observe → judge: the reference workload runs in a fresh container and its results meet the baseline.
+import EnvBundle
+import EnvCatalog
+import EnvCore
+import EnvDrift
+import EnvLaunch
+import EnvStore
+import SafeFS
+import SystemPackage
+
+/// What a check runs.
+public struct CheckRequest: Sendable {
+  /// How long the workload trains: 50 steps or 200.
+  public enum Profile: String, Sendable, CaseIterable { case quick, full }
+
+  public var profile: Profile
+  /// Further arguments for the workload.
+  public var arguments: [String]
+  /// Variables for the workload's container, over the project's.
+  public var variables: [(name: String, value: String)]
+  /// Where the workload's records are kept, when they are to be kept.
+  public var records: FilePath?
+
+  public init(profile: Profile, arguments: [String] = [], variables: [(name: String, value: String)] = [], records: FilePath? = nil) {
+    self.profile = profile
+    self.arguments = arguments
+    self.variables = variables
+    self.records = records
+  }
+}
+
+extension Workbench {
+  /// Where recipes put the bundled workload.
+  private static let workloadFolder = "/usr/lib/envctl/workloads/riskmodel"
+
+  /// Runs the reference workload in a fresh container of the environment and judges its results.
+  public func check(_ environment: ReadyEnvironment, _ project: ProjectFile, _ request: CheckRequest) throws -> Verdict {
+    let baseline = try baseline(of: environment)
+    let observation = try observe(environment, project, request)
+    return try reporter.stage("judge") { _ in
+      let verdict = try Comparison(with: baseline).judge(observation)
+      return (verdict, verdict.outcome.rawValue)
+    }
+  }
+
+  /// The expected results of the environment.
+  func baseline(of environment: ReadyEnvironment) throws -> Baseline {
+    guard let path = environment.baseline, FileSystem.exists(path) else { throw FlowError.noBaseline(environment: environment.name) }
+    return try Baseline(decoding: try FileSystem.readFile(path), object: "baseline '\(path)'")
+  }
+
+  /// Runs the workload and returns what it recorded, complete or not.
+  ///
+  /// - Throws: Only what keeps the workload from running; how it ended is part of the observation.
+  public func observe(_ environment: ReadyEnvironment, _ project: ProjectFile, _ request: CheckRequest) throws -> Observation {
+    let command = ["python3", "-m", "riskmodel", "--profile", request.profile.rawValue] + request.arguments
+    var launch = LaunchRequest(hostname: environment.hostname, command: command)
+    for (name, value) in project.variables + request.variables { launch.environment[name] = value }
+    let path = launch.environment["PYTHONPATH"].map { ":" + $0 } ?? ""
+    launch.environment["PYTHONPATH"] = Self.workloadFolder + path
+    return try reporter.stage("observe") { progress in
+      let recorder = WorkloadRecorder(progress)
+      let launcher = ContainerLauncher(home: store.home, reporter: reporter)
+      let status = try launcher.run(
+        launch, image: LaunchImage(environment.image, layers: environment.layers),
+        streams: .lines(output: { recorder.read($0) }, errors: { recorder.note($0) }))
+      let observation = recorder.finish()
+      if let records = request.records { try FileSystem.writeAtomically(recorder.bytes, to: records) }
+      if !status.isSuccess { for line in recorder.lastErrors { reporter.warned("workload: " + line) } }
+      let steps = observation.trainings.values.map(\.steps.count).max() ?? 0
+      return (observation, "riskmodel \(request.profile.rawValue): \(steps) steps in \(observation.trainings.count) precisions, \(status)")
+    }
+  }
+}
+
+extension ReadyEnvironment {
+  /// A catalog name is a host name; the path of a layout is not.
+  var hostname: String { name.contains(":") ? "envctl" : name }
+}
+
+/// Takes the workload's lines as they come and turns them into an observation and progress.
+///
+/// The launcher calls it from the one thread that reads the container's output.
+private final class WorkloadRecorder {
+  private(set) var bytes: [UInt8] = []
+  private(set) var lastErrors: [String] = []
+  private var reader = ObservationReader()
+  private let progress: @Sendable (StageProgress) -> Void
+
+  init(_ progress: @escaping @Sendable (StageProgress) -> Void) { self.progress = progress }
+
+  func read(_ line: String) {
+    let text = Array(line.utf8) + [UInt8(ascii: "\n")]
+    bytes += text
+    // A faulty line is kept in the observation, which the judge sees; the stream goes on.
+    guard let records = try? reader.read(text) else { return }
+    for case .step(let step) in records {
+      let total = reader.observation.trainings[step.precision]?.header.steps
+      progress(
+        StageProgress(object: "\(step.precision) loss \(step.loss)", done: Int64(step.step), total: total.map { Int64($0) }, isBytes: false)
+      )
+    }
+  }
+
+  func note(_ line: String) {
+    lastErrors.append(line)
+    if lastErrors.count > 10 { lastErrors.removeFirst() }
+  }
+
+  func finish() -> Observation {
+    try? reader.finish()  // What is missing at the end is among the observation's faults.
+    return reader.observation
+  }
+}

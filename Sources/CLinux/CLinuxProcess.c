@@ -2,6 +2,7 @@
 #include "CLinuxProcess.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
@@ -12,12 +13,14 @@ extern char **environ;
 
 char **cl_environ(void) { return environ; }
 
+int cl_pipe(int ends[2], int nonblocking) { return pipe2(ends, O_CLOEXEC | (nonblocking ? O_NONBLOCK : 0)); }
+
 int cl_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0u); }
 int cl_pidfd_send_signal(int pidfd, int signal_number) {
   return (int)syscall(SYS_pidfd_send_signal, pidfd, signal_number, (void *)0, 0u);
 }
 
-int cl_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[], const char *directory, int input, int output, int errors,
+int cl_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[], const char *directory, const int descriptors[], int count,
              int flags) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
@@ -41,10 +44,8 @@ int cl_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[
   if (!status) status = posix_spawnattr_setsigdefault(&attributes, &defaults);
   if (!status) status = posix_spawnattr_setpgroup(&attributes, 0);
   if (!status) status = posix_spawnattr_setflags(&attributes, spawn_flags);
-  if (!status) status = posix_spawn_file_actions_adddup2(&actions, input, 0);
-  if (!status) status = posix_spawn_file_actions_adddup2(&actions, output, 1);
-  if (!status) status = posix_spawn_file_actions_adddup2(&actions, errors, 2);
-  if (!status) status = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  for (int i = 0; i < count && !status; i++) status = posix_spawn_file_actions_adddup2(&actions, descriptors[i], i);
+  if (!status) status = posix_spawn_file_actions_addclosefrom_np(&actions, count);
   if (!status && directory) status = posix_spawn_file_actions_addchdir_np(&actions, directory);
   if (!status) status = posix_spawn(pid, path, &actions, &attributes, argv, envp);
 

@@ -38,6 +38,8 @@ public struct Command: Sendable {
   public var standardOutput = StandardStream.pipe
   public var standardError = StandardStream.pipe
   public var processGroup = ProcessGroup.inherited
+  /// A descriptor the child has as number 3, for example a lock that is to last as long as the child.
+  public var keptDescriptor: FileDescriptor?
 
   public init(_ executable: FilePath, _ arguments: [String] = [], environment: [String: String] = ProcessEnvironment.inherited) {
     self.executable = executable
@@ -50,13 +52,16 @@ public struct Command: Sendable {
     let input = try open(standardInput, as: STDIN_FILENO)
     let output = try open(standardOutput, as: STDOUT_FILENO)
     let errors = try open(standardError, as: STDERR_FILENO)
-    let pid = try spawn(input: input.childEnd.descriptor, output: output.childEnd.descriptor, errors: errors.childEnd.descriptor)
+    var descriptors = [input.childEnd.descriptor, output.childEnd.descriptor, errors.childEnd.descriptor]
+    let kept = try open(keptDescriptor.map { .descriptor($0) } ?? .inherit, as: 3)
+    if keptDescriptor != nil { descriptors.append(kept.childEnd.descriptor) }
+    let pid = try spawn(descriptors)
     return try ChildProcess(
       pid: pid, executable: executable, leadsGroup: processGroup != .inherited, output: output.takeParentEnd(),
       errors: errors.takeParentEnd())
   }
 
-  private func spawn(input: CInt, output: CInt, errors: CInt) throws(ProcessError) -> pid_t {
+  private func spawn(_ descriptors: [CInt]) throws(ProcessError) -> pid_t {
     let flags =
       switch processGroup {
       case .inherited: 0
@@ -68,7 +73,8 @@ public struct Command: Sendable {
     // The C strings live until the call returns, and posix_spawn(3) returns after the child's exec.
     let status = withCStrings([executable.string] + arguments) { arguments in
       withCStrings(variables) { variables in
-        cl_spawn(&pid, executable.string, arguments, variables, workingDirectory?.string, input, output, errors, CInt(flags))
+        cl_spawn(
+          &pid, executable.string, arguments, variables, workingDirectory?.string, descriptors, CInt(descriptors.count), CInt(flags))
       }
     }
     guard status == 0 else {
@@ -77,24 +83,36 @@ public struct Command: Sendable {
     return pid
   }
 
+  private static let highestSlot: CInt = 3
+
   private func open(_ stream: StandardStream, as slot: CInt) throws(ProcessError) -> ChildStream {
     switch stream {
     case .inherit: return ChildStream(childEnd: StreamEnd(borrowing: slot), parentEnd: nil)
     case .null:
       let descriptor = cl_open("/dev/null", (slot == STDIN_FILENO ? O_RDONLY : O_WRONLY) | O_CLOEXEC, 0)
-      return ChildStream(childEnd: StreamEnd(owning: try checked(descriptor, "open /dev/null")), parentEnd: nil)
-    case .descriptor(let descriptor) where descriptor.rawValue > STDERR_FILENO:
+      return ChildStream(childEnd: StreamEnd(owning: try lifted(try checked(descriptor, "open /dev/null"))), parentEnd: nil)
+    case .descriptor(let descriptor) where descriptor.rawValue > Self.highestSlot:
       return ChildStream(childEnd: StreamEnd(borrowing: descriptor.rawValue), parentEnd: nil)
     case .descriptor(let descriptor):
-      // 0, 1 and 2 are overwritten one after another in the child; a copy above them is safe from that.
-      let copy = try checked(fcntl(descriptor.rawValue, F_DUPFD_CLOEXEC, 3), "fcntl F_DUPFD_CLOEXEC")
-      return ChildStream(childEnd: StreamEnd(owning: copy), parentEnd: nil)
+      return ChildStream(childEnd: StreamEnd(owning: try copyAboveSlots(descriptor.rawValue)), parentEnd: nil)
     case .pipe:
       precondition(slot != STDIN_FILENO, "standard input is no pipe")
       var ends: [CInt] = [-1, -1]
-      _ = try checked(pipe2(&ends, O_CLOEXEC), "pipe2")
-      return ChildStream(childEnd: StreamEnd(owning: ends[1]), parentEnd: StreamEnd(owning: ends[0]))
+      _ = try checked(cl_pipe(&ends, 0), "pipe2")
+      return ChildStream(childEnd: StreamEnd(owning: try lifted(ends[1])), parentEnd: StreamEnd(owning: ends[0]))
     }
+  }
+
+  /// The numbers of the slots are overwritten one after another in the child; a copy above them is safe from that.
+  private func copyAboveSlots(_ descriptor: CInt) throws(ProcessError) -> CInt {
+    try checked(fcntl(descriptor, F_DUPFD_CLOEXEC, Self.highestSlot + 1), "fcntl F_DUPFD_CLOEXEC")
+  }
+
+  /// `descriptor`, which is ours, moved above the slots when this process was started with one of them closed.
+  private func lifted(_ descriptor: CInt) throws(ProcessError) -> CInt {
+    guard descriptor <= Self.highestSlot else { return descriptor }
+    defer { close(descriptor) }
+    return try copyAboveSlots(descriptor)
   }
 
   private func checked(_ result: CInt, _ call: String) throws(ProcessError) -> CInt {

@@ -13,7 +13,7 @@ public final class SignalRelay: Sendable {
 
   public init() throws(ProcessError) {
     var ends: [CInt] = [-1, -1]
-    guard pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0 else {
+    guard cl_pipe(&ends, 1) == 0 else {
       throw .call("pipe2", executable: "the signal relay", errno: Errno(rawValue: errno))
     }
     let reading = StreamEnd(owning: ends[0])

@@ -1,11 +1,13 @@
 /// From an image's defaults and a request to the runtime configuration: the one place where envctl's default isolation is decided.
 import EnvCore
+import OCI
 
 /// Makes a `RuntimeSpec`. It reads no file: what it needs to know of the root filesystem and the host is handed to it.
 public struct BundleBuilder: Sendable {
   /// Absolute path of the mounted root filesystem.
   public var rootPath: String
-  public var image: ProcessDefaults
+  /// What the image says about the processes in it (image-spec config.md, property `config`).
+  public var image: ImageConfig.Execution
   public var users: UserDatabase
   /// Mounts that envctl itself needs, such as the host's resolver configuration; a mount of the request at the same place replaces one.
   public var hostMounts: [BindMount]
@@ -13,7 +15,7 @@ public struct BundleBuilder: Sendable {
   public var initCommand: [String]
 
   public init(
-    rootPath: String, image: ProcessDefaults, users: UserDatabase, hostMounts: [BindMount] = [], initCommand: [String] = []
+    rootPath: String, image: ImageConfig.Execution, users: UserDatabase, hostMounts: [BindMount] = [], initCommand: [String] = []
   ) {
     self.rootPath = rootPath
     self.image = image
@@ -36,10 +38,10 @@ public struct BundleBuilder: Sendable {
 
   /// The process of `request`; also what `exec` runs in a container that is there already.
   public func process(for request: LaunchRequest) throws(BundleError) -> RuntimeSpec.Process {
-    let command = (request.entrypoint ?? image.entrypoint) + (request.command ?? (request.entrypoint == nil ? image.command : []))
+    let command = (request.entrypoint ?? image.entrypoint ?? []) + (request.command ?? (request.entrypoint == nil ? image.command ?? [] : []))
     guard let program = command.first, !program.isEmpty else { throw .noCommand }
-    let user = try users.resolve(request.user ?? image.user)
-    let folder = request.workingDirectory ?? (image.workingDirectory.isEmpty ? "/" : image.workingDirectory)
+    let user = try users.resolve(request.user ?? image.user ?? "")
+    let folder = [request.workingDirectory, image.workingDirectory].compactMap { $0 }.first { !$0.isEmpty } ?? "/"
     return RuntimeSpec.Process(
       terminal: request.terminal, user: user.user, args: initCommand + command, env: try environment(for: request, home: user.home),
       cwd: try Self.normalised(folder, role: "working directory"), capabilities: .standard(uid: user.user.uid),
@@ -52,7 +54,7 @@ public struct BundleBuilder: Sendable {
       "HOME": home, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     ]
     if request.terminal { variables["TERM"] = "xterm" }
-    for entry in image.environment {
+    for entry in image.environment ?? [] {
       let pair = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       if pair.count == 2 { variables[String(pair[0])] = String(pair[1]) }
     }

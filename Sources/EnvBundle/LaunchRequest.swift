@@ -1,5 +1,4 @@
 /// What the user asks of one container, in the user's terms; the image supplies the rest.
-import SystemPackage
 
 /// A folder or file of the host made visible in the container.
 public struct BindMount: Codable, Hashable, Sendable {
@@ -42,25 +41,5 @@ public struct LaunchRequest: Codable, Hashable, Sendable {
   public init(hostname: String, command: [String]? = nil) {
     self.hostname = hostname
     self.command = command
-  }
-}
-
-/// What an image says about the processes in it (image-spec, config.md, property `config`).
-public struct ProcessDefaults: Hashable, Sendable {
-  public var entrypoint: [String]
-  public var command: [String]
-  /// `NAME=value`.
-  public var environment: [String]
-  public var user: String
-  public var workingDirectory: String
-
-  public init(
-    entrypoint: [String] = [], command: [String] = [], environment: [String] = [], user: String = "", workingDirectory: String = ""
-  ) {
-    self.entrypoint = entrypoint
-    self.command = command
-    self.environment = environment
-    self.user = user
-    self.workingDirectory = workingDirectory
   }
 }

@@ -4,10 +4,14 @@
 
 enum { CL_SPAWN_NEW_GROUP = 1, CL_SPAWN_NEW_SESSION = 2 };
 
-// Starts `path` with the descriptors `input`, `output` and `errors` as 0, 1 and 2 and no other. Signals are unblocked and SIGPIPE is back at
-// its default; other ignored signals stay ignored, as nohup(1) wants. `directory` may be NULL. Returns 0 or an errno, also when exec fails.
-int cl_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[], const char *directory, int input, int output, int errors,
+// Starts `path` with `descriptors` as 0, 1 and so on, `count` of them, and no other; those with a number below `count` must be in their place.
+// Signals are unblocked and SIGPIPE is back at its default; other ignored signals stay ignored, as nohup(1) wants.
+// `directory` may be NULL. Returns 0 or an errno, also when exec fails.
+int cl_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[], const char *directory, const int descriptors[], int count,
              int flags);
+
+// pipe2(2), close-on-exec, and non-blocking when asked.
+int cl_pipe(int ends[2], int nonblocking);
 
 // The variables of this process, as environ(7) describes them.
 char **cl_environ(void);

@@ -61,7 +61,7 @@ let floor3: [Target] = [
 
 /// F4: running containers, and judging what they computed.
 let floor4: [Target] = [
-  module("EnvLaunch", ["EnvCore", "OCI", "SafeFS", "ChildProcess", "CLinux", "EnvStore", "EnvBundle", system]),
+  module("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "CLinux", "EnvStore", "EnvBundle", system]),
   module("EnvDrift", ["EnvCore", "Hashing"]),
 ]
 

@@ -58,7 +58,11 @@ public struct BundleBuilder: Sendable {
       let pair = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       if pair.count == 2 { variables[String(pair[0])] = String(pair[1]) }
     }
-    variables.merge(request.environment) { $1 }
+    return try Self.entries(variables.merging(request.environment) { $1 })
+  }
+
+  /// `NAME=value` in the order of the names, so that the same variables always give the same bytes.
+  static func entries(_ variables: [String: String]) throws(BundleError) -> [String] {
     for (name, value) in variables where name.isEmpty || name.contains("=") || name.utf8.contains(0) || value.utf8.contains(0) {
       throw .badVariable(name: name)
     }

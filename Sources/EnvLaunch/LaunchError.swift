@@ -24,6 +24,8 @@ public enum LaunchError: Diagnostic {
   case notRunning(name: String)
   /// The workspace exists and was made otherwise than is asked now.
   case workspaceDiffers(name: String, differences: [String])
+  /// A record that a later version of envctl wrote.
+  case newerRecord(file: String, schema: Int)
   /// A terminal was asked for and standard input is none.
   case notATerminal
   case missingMountSource(path: String)
@@ -45,6 +47,7 @@ public enum LaunchError: Diagnostic {
     case .notRunning(let name): "workspace '\(name)' is not running"
     case .workspaceDiffers(let name, let differences):
       "workspace '\(name)' was made with another \(differences.joined(separator: " and another "))"
+    case .newerRecord(let file, let schema): "\(file) has schema \(schema), which a later version of envctl wrote"
     case .notATerminal: "a terminal was asked for, but standard input is not one"
     case .missingMountSource(let path): "'\(path)', which is to be mounted in the container, does not exist"
     case .underlying(let doing, _): "failed while \(doing)"
@@ -68,6 +71,7 @@ public enum LaunchError: Diagnostic {
     case .noWorkspace: "envctl ps lists the workspaces"
     case .notRunning: "envctl up starts it"
     case .workspaceDiffers: "envctl down removes it together with its changes; then run envctl up again"
+    case .newerRecord: "use that version, or newer"
     case .notATerminal: "run it from a terminal, or leave the terminal option out"
     default: nil
     }

@@ -50,8 +50,11 @@ struct RuntimeClient: Sendable {
       environment: ProcessEnvironment.inherited(only: ["PATH", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "TERM"]))
   }
 
-  func runCommand(_ container: String, bundle: FilePath, detached: Bool, log: FilePath) -> Command {
-    command(["run", "--bundle", bundle.string] + (detached ? ["--detach"] : []) + [container], log: log)
+  func runCommand(
+    _ container: String, bundle: FilePath, detached: Bool = false, pidFile: FilePath? = nil, log: FilePath
+  ) -> Command {
+    let options = (detached ? ["--detach"] : []) + (pidFile.map { ["--pid-file", $0.string] } ?? [])
+    return command(["run", "--bundle", bundle.string] + options + [container], log: log)
   }
 
   func execCommand(_ container: String, process: FilePath, log: FilePath) -> Command {
@@ -83,7 +86,8 @@ struct RuntimeClient: Sendable {
       let completion = try call.run(deadline: Self.patience)
       if knows(container) {
         // What the runtime does not recognise itself, it left half-written before any process was started.
-        guard completion.status.isSuccess || (try state(of: container)) == nil else {
+        let isWhole = try state(of: container) != nil
+        guard !isWhole else {
           throw LaunchError.runtime(name: runtime.name, action: "remove", container: container, message: completion.errorText)
         }
         try FileSystem.removeTree(stateFolder.appending(container))

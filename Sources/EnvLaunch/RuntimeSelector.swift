@@ -69,7 +69,7 @@ public struct RuntimeSelector: Sendable {
     let spec = try builder.spec(for: LaunchRequest(hostname: "probe", command: ["/probe"]))
     try Self.write(try CanonicalJSON.encode(spec), to: bundle.appending("config.json"), mode: 0o600)
     let log = bundle.appending("log")
-    let completion = try client.runCommand(container, bundle: bundle, detached: false, log: log).run(deadline: .seconds(30))
+    let completion = try client.runCommand(container, bundle: bundle, log: log).run(deadline: .seconds(30))
     try client.delete(container)
     if completion.status == .exited(ProbeProgram.exitStatus) { return RuntimeMemory.Verdict(runtime: runtime, reason: nil) }
     let said = RuntimeLog.errors(in: log).first ?? completion.errorText

@@ -11,17 +11,12 @@ public struct BundleBuilder: Sendable {
   public var users: UserDatabase
   /// Mounts that envctl itself needs, such as the host's resolver configuration; a mount of the request at the same place replaces one.
   public var hostMounts: [BindMount]
-  /// Goes before the command as process 1, for example an init and its options.
-  public var initCommand: [String]
 
-  public init(
-    rootPath: String, image: ImageConfig.Execution, users: UserDatabase, hostMounts: [BindMount] = [], initCommand: [String] = []
-  ) {
+  public init(rootPath: String, image: ImageConfig.Execution, users: UserDatabase, hostMounts: [BindMount] = []) {
     self.rootPath = rootPath
     self.image = image
     self.users = users
     self.hostMounts = hostMounts
-    self.initCommand = initCommand
   }
 
   /// The configuration for one container.
@@ -43,7 +38,7 @@ public struct BundleBuilder: Sendable {
     let user = try users.resolve(request.user ?? image.user ?? "")
     let folder = [request.workingDirectory, image.workingDirectory].compactMap { $0 }.first { !$0.isEmpty } ?? "/"
     return RuntimeSpec.Process(
-      terminal: request.terminal, user: user.user, args: initCommand + command, env: try environment(for: request, home: user.home),
+      terminal: request.terminal, user: user.user, args: command, env: try environment(for: request, home: user.home),
       cwd: try Self.normalised(folder, role: "working directory"), capabilities: .standard(uid: user.user.uid),
       rlimits: request.resourceLimits.isEmpty ? nil : request.resourceLimits, noNewPrivileges: true)
   }

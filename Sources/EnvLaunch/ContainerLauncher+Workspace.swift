@@ -35,7 +35,13 @@ extension ContainerLauncher {
     let workspace = Workspace(
       schema: Workspace.currentSchema, id: id, folder: request.folder.string, environment: request.environment, image: request.image,
       request: request.launch, runtime: runtime, created: known?.created ?? Int64(time(nil)))
-    return (try start(workspace, lock: lock), true)
+    do {
+      return (try start(workspace, lock: lock), true)
+    } catch {
+      // One that never ran holds nothing of value, and would only stand in the way of the next try.
+      if known == nil { try? FileSystem.removeTree(layout.workspace(id).path) }
+      throw error
+    }
   }
 
   /// All workspaces with their true states.

@@ -76,18 +76,18 @@ struct ContainerStart: Sendable {
     let root = try ContainerRoot(bundle.root)
     let initProgram = try InitProgram(in: root)
     var builder = BundleBuilder(rootPath: bundle.root.string, image: image.config, users: try root.users())
-    builder.hostMounts = try hostMounts()
+    builder.hostMounts = try hostMounts() + initProgram.mounts
     var request = request
     let pauses = isWorkspace && request.command == nil
     if pauses {
       request.entrypoint = []
       request.command = try initProgram.pause()
     }
-    let plain = try builder.spec(for: request)
-    try root.requireCommand(of: plain.process, mounts: plain.mounts)
-    builder.hostMounts += initProgram.mounts
-    if !pauses { builder.initCommand = initProgram.prefix }
-    return try builder.spec(for: request)
+    // Looked for before an init is put in front of it.
+    var spec = try builder.spec(for: request)
+    try root.requireCommand(of: spec.process, mounts: spec.mounts)
+    if !pauses { spec.process.args = initProgram.prefix + spec.process.args }
+    return spec
   }
 
   /// The host's name resolution, because the container uses the host's network; its own name resolves to the loopback.

@@ -61,7 +61,7 @@ let floor3: [Target] = [
 
 /// F4: running containers, and judging what they computed.
 let floor4: [Target] = [
-  module("EnvLaunch", ["EnvCore", "OCI", "SafeFS", "ChildProcess", "CLinux", "EnvStore", "EnvBundle", system]),
+  module("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "CLinux", "EnvStore", "EnvBundle", system]),
   module("EnvDrift", ["EnvCore", "Hashing"]),
 ]
 
@@ -92,6 +92,12 @@ let testTargets: [Target] = [
   tests("Hashing", ["EnvCore"]),
   tests("Archive", ["EnvCore", "Hashing"]),
   tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", system]),
+  tests("ChildProcess", ["EnvCore", system]),
+  tests("EnvBundle", ["EnvCore", "OCI", system]),
+  .executableTarget(
+    name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system], path: "Tests/LaunchDriver",
+    swiftSettings: strict),
+  tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "launch-driver", system]),
   .testTarget(name: "LayeringTests", swiftSettings: strict),
 ]
 

@@ -24,6 +24,9 @@ public struct FileLock: ~Copyable, Sendable {
     return FileLock(holding: file)
   }
 
+  /// The locked file. A child that is started with it keeps the lock until it ends as well, whatever becomes of this process.
+  public var descriptor: FileDescriptor { FileDescriptor(rawValue: file.rawValue) }
+
   private init(holding file: consuming OwnedDescriptor) { self.file = file }
 
   private static func open(_ path: FilePath) throws(FileSystemError) -> OwnedDescriptor {

@@ -5,7 +5,7 @@ import SystemPackage
 
 /// A root for extraction. No name given to it, and no symbolic link found on the way, leads outside.
 public struct RootDirectory: ~Copyable {
-  private let root: OwnedDescriptor
+  let root: OwnedDescriptor
   /// The parent folder of the last entry: archives list a folder's files one after the other.
   private var cachedParent: (path: String, descriptor: CInt)?
 

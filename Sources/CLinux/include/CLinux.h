@@ -25,3 +25,6 @@ unsigned cl_minor(dev_t device);
 
 // unshare(2) with CLONE_NEWNS: the calling thread gets a mount namespace of its own.
 int cl_unshare_mount_namespace(void);
+
+#include "CLinuxMount.h"
+#include "CLinuxProcess.h"

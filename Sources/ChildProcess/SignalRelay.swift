@@ -1,0 +1,43 @@
+/// Signals sent to this process while a child works in the foreground, handed on to that child.
+import CLinux
+import EnvCore
+import Glibc
+import SystemPackage
+
+/// Catches SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH, SIGUSR1 and SIGUSR2 as long as it lives, so that they end the child and not us.
+///
+/// Made before the child is started, so that no signal falls between. Only one can exist at a time in a process.
+public final class SignalRelay: Sendable {
+  private let reading: StreamEnd
+  private let writing: StreamEnd
+
+  public init() throws(ProcessError) {
+    var ends: [CInt] = [-1, -1]
+    guard cl_pipe(&ends, 1) == 0 else {
+      throw .call("pipe2", executable: "the signal relay", errno: Errno(rawValue: errno))
+    }
+    let reading = StreamEnd(owning: ends[0])
+    let writing = StreamEnd(owning: ends[1])
+    guard cl_signal_relay_begin(ends[1]) == 0 else {
+      throw .call("sigaction", executable: "the signal relay", errno: Errno(rawValue: errno))
+    }
+    self.reading = reading
+    self.writing = writing
+  }
+
+  deinit { cl_signal_relay_end() }
+
+  var descriptor: CInt { reading.descriptor }
+
+  /// The numbers of the signals that have come and that the child has not got from the terminal itself.
+  ///
+  /// The terminal's driver signals the whole foreground group, so a child of our group has those already.
+  func takePending(childSharesTerminalGroup: Bool) -> [CInt] {
+    var numbers: [CInt] = []
+    var record = cl_signal_record()
+    while read(reading.descriptor, &record, MemoryLayout<cl_signal_record>.size) == MemoryLayout<cl_signal_record>.size {
+      if record.from_terminal == 0 || !childSharesTerminalGroup { numbers.append(record.number) }
+    }
+    return numbers
+  }
+}

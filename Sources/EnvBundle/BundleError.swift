@@ -1,0 +1,42 @@
+/// Why no runtime configuration can be made from an image and a request.
+import EnvCore
+
+/// A request that contradicts the image or itself.
+public enum BundleError: Diagnostic {
+  case unknownUser(String)
+  case unknownGroup(String)
+  /// Neither the request nor the image says what to run.
+  case noCommand
+  /// A path that must be absolute and without `..`; `role` says what it is for.
+  case badPath(role: String, path: String)
+  case duplicateMount(destination: String)
+  /// A mount over a folder whose content the isolation depends on.
+  case reservedMount(destination: String)
+  /// A variable's name that is empty or contains `=` or NUL, or a value with NUL.
+  case badVariable(name: String)
+  /// A hostname sethostname(2) does not take.
+  case badHostname(String)
+
+  public var summary: String {
+    switch self {
+    case .unknownUser(let name): "user '\(name)' is not in the environment's /etc/passwd"
+    case .unknownGroup(let name): "group '\(name)' is not in the environment's /etc/group"
+    case .noCommand: "neither the command line nor the image says what to run"
+    case .badPath(let role, let path): "\(role) '\(path)' is not an absolute path without '..'"
+    case .duplicateMount(let destination): "two mounts want the same place \(destination) in the container"
+    case .reservedMount(let destination): "nothing can be mounted over \(destination) in the container"
+    case .badVariable(let name): "'\(name)' cannot be set as a variable of the container"
+    case .badHostname(let name): "'\(name)' cannot be the container's host name: 1 to 64 letters, digits, '.' and '-' are allowed"
+    }
+  }
+
+  public var hint: String? {
+    switch self {
+    case .unknownUser, .unknownGroup: "give the number instead, such as 1000:1000"
+    case .noCommand: "add the command after '--'"
+    default: nil
+    }
+  }
+
+  public var exitCode: ExitCode { .usage }
+}

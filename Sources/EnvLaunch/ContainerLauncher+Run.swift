@@ -1,0 +1,63 @@
+/// Throw-away containers: one command in a fresh copy of the environment, nothing left afterwards.
+import ChildProcess
+import EnvBundle
+import EnvCore
+import Glibc
+import SafeFS
+import SystemPackage
+
+extension ContainerLauncher {
+  /// Runs one command in a fresh container and waits for it. What it changes outside its mounts is gone afterwards.
+  ///
+  /// - Returns: how the command ended.
+  /// - Throws: `LaunchError` when it could not be started; then `commandStatus` is the status to end with.
+  public func run(
+    _ request: LaunchRequest, image: LaunchImage, streams: ContainerStreams = .inherited
+  ) throws(LaunchError) -> ExitStatus {
+    try requireRoot()
+    if request.terminal, isatty(STDIN_FILENO) == 0 { throw .notATerminal }
+    return try launching("running a command in \(request.hostname)") {
+      let client = client(try selectRuntime())
+      try removeAbandoned()
+      let folder = try ThrowawayFolder.create(in: layout, runtime: client.runtime)
+      let outcome = Result { try run(request, image: image, in: folder, client: client, streams: streams) }
+      try folder.remove(client)
+      return try outcome.get()
+    }
+  }
+
+  /// Puts right what throw-away containers of a killed envctl left behind.
+  public func removeAbandoned() throws(LaunchError) {
+    try launching("removing what an interrupted run left") { try ThrowawayFolder.removeAbandoned(in: layout) }
+  }
+
+  private func run(
+    _ request: LaunchRequest, image: LaunchImage, in folder: ThrowawayFolder, client: RuntimeClient, streams: ContainerStreams
+  ) throws -> ExitStatus {
+    let start = ContainerStart(
+      client: client, container: folder.id, bundle: folder.bundle, image: image, request: request, isWorkspace: false,
+      lock: folder.runtimeLock.descriptor)
+    // Before the start, so that no signal kills us between the two.
+    let relay = try SignalRelay()
+    let child: ChildProcess
+    let status: ExitStatus
+    switch streams {
+    case .inherited:
+      child = try start.start(input: .inherit, output: .inherit, errors: .inherit)
+      status = try child.finish(relay: relay).status
+    case .lines(let output, let errors):
+      child = try start.start(input: .null, output: .pipe, errors: .pipe)
+      status = try child.finish(output: .lines(output), errors: .lines(errors), relay: relay).status
+    }
+    try requireNoRuntimeError(status, client: client, action: "run", container: folder.id, log: folder.bundle.runtimeLog)
+    return status
+  }
+
+  /// The runtime's exit status is the command's, unless the runtime itself failed, which only its log tells.
+  func requireNoRuntimeError(
+    _ status: ExitStatus, client: RuntimeClient, action: String, container: String, log: FilePath
+  ) throws(LaunchError) {
+    guard !status.isSuccess, let message = RuntimeLog.errors(in: log).last else { return }
+    throw .runtime(name: client.runtime.name, action: action, container: container, message: message)
+  }
+}

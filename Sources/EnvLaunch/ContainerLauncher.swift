@@ -1,0 +1,102 @@
+/// Containers from image to process: the steps that throw-away containers and workspaces share. It holds no state; the folders do.
+import ChildProcess
+import EnvBundle
+import EnvCore
+import Glibc
+import SafeFS
+import SystemPackage
+
+/// Where the standard streams of a command in a container lead.
+public enum ContainerStreams {
+  /// Our own; signals that reach us go to the command.
+  case inherited
+  /// Standard input is empty; output comes line by line while the command runs.
+  case lines(output: (String) -> Void, errors: (String) -> Void)
+}
+
+/// Starts, enters and ends containers with an OCI runtime. All calls block; they may come from several processes at once.
+public struct ContainerLauncher: Sendable {
+  let layout: LaunchLayout
+  let reporter: any StageReporter
+
+  /// - Parameter home: the folder of the store (`$ENVCTL_HOME`).
+  public init(home: FilePath, reporter: any StageReporter = SilentReporter()) {
+    self.layout = LaunchLayout(home: home)
+    self.reporter = reporter
+  }
+
+  func requireRoot() throws(LaunchError) {
+    guard geteuid() == 0 else { throw .notRoot }
+  }
+
+  func client(_ runtime: Runtime) -> RuntimeClient { RuntimeClient(runtime, runFolder: layout.run) }
+
+  func selectRuntime() throws(LaunchError) -> Runtime {
+    try RuntimeSelector(home: layout.home, reporter: reporter).select()
+  }
+}
+
+/// One container about to be started.
+struct ContainerStart: Sendable {
+  var client: RuntimeClient
+  var container: String
+  var bundle: BundleFolder
+  var image: LaunchImage
+  var request: LaunchRequest
+  /// The container stays when the runtime returns, and pauses when the request has no command.
+  var isWorkspace: Bool
+  /// Held by the runtime as long as it works, so that others see an orphaned one.
+  var lock: FileDescriptor
+
+  /// Mounts the root filesystem where only the container sees it, writes the configuration and starts the runtime.
+  func start(input: StandardStream, output: StandardStream, errors: StandardStream) throws(LaunchError) -> ChildProcess {
+    try launching("preparing container \(container)") {
+      for folder in [bundle.upper, bundle.work, bundle.root] { try FileSystem.createDirectories(folder) }
+      for file in [bundle.config, bundle.hosts, bundle.pidFile, bundle.runtimeLog] { try FileSystem.removeFile(file) }
+    }
+    for mount in request.mounts where !FileSystem.exists(FilePath(mount.source)) { throw .missingMountSource(path: mount.source) }
+    return try PrivateMounts.run {
+      try OverlayMount(
+        layers: image.layers.map { FilePath($0) }, upper: bundle.upper, work: bundle.work, target: bundle.root, isVolatile: !isWorkspace
+      ).mount()
+      try RuntimeSelector.write(try CanonicalJSON.encode(try spec()), to: bundle.config, mode: 0o600)
+      var command = client.runCommand(
+        container, bundle: bundle.path, detached: isWorkspace, pidFile: isWorkspace ? bundle.pidFile : nil, log: bundle.runtimeLog)
+      command.standardInput = input
+      command.standardOutput = output
+      command.standardError = errors
+      command.keptDescriptor = lock
+      if isWorkspace { command.processGroup = .newSession }
+      return try command.start()
+    }
+  }
+
+  /// The configuration, made from what is in the mounted root filesystem.
+  private func spec() throws -> RuntimeSpec {
+    let root = try ContainerRoot(bundle.root)
+    let initProgram = try InitProgram(in: root)
+    var builder = BundleBuilder(rootPath: bundle.root.string, image: image.config, users: try root.users())
+    builder.hostMounts = try hostMounts() + initProgram.mounts
+    var request = request
+    let pauses = isWorkspace && request.command == nil
+    if pauses {
+      request.entrypoint = []
+      request.command = try initProgram.pause()
+    }
+    // Looked for before an init is put in front of it.
+    var spec = try builder.spec(for: request)
+    try root.requireCommand(of: spec.process, mounts: spec.mounts)
+    if !pauses { spec.process.args = initProgram.prefix + spec.process.args }
+    return spec
+  }
+
+  /// The host's name resolution, because the container uses the host's network; its own name resolves to the loopback.
+  private func hostMounts() throws -> [BindMount] {
+    let hosts = (try? FileSystem.readFile("/etc/hosts", limit: 16 << 20)) ?? Array("127.0.0.1\tlocalhost\n".utf8)
+    let separator: [UInt8] = hosts.last == UInt8(ascii: "\n") ? [] : [UInt8(ascii: "\n")]
+    try RuntimeSelector.write(hosts + separator + Array("127.0.1.1\t\(request.hostname)\n".utf8), to: bundle.hosts, mode: 0o644)
+    let resolver = FileSystem.exists("/etc/resolv.conf") ? ["/etc/resolv.conf"] : []
+    return resolver.map { BindMount(source: $0, destination: $0, isReadOnly: true) }
+      + [BindMount(source: bundle.hosts.string, destination: "/etc/hosts", isReadOnly: true)]
+  }
+}

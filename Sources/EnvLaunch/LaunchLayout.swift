@@ -1,0 +1,41 @@
+/// Where the launch floor keeps its files below the store's folder.
+import SystemPackage
+
+/// The folders of `$ENVCTL_HOME` that belong to containers.
+///
+///     run/<runtime>/            a runtime's own state
+///     run/throwaway/<id>/       one container of `run`
+///     run/locks/<id>.lock       one workspace at work
+///     workspaces/<id>/          record, bundle, log and changes of one workspace
+struct LaunchLayout: Sendable {
+  let home: FilePath
+
+  var run: FilePath { home.appending("run") }
+  var throwaways: FilePath { run.appending("throwaway") }
+  var throwawayLock: FilePath { run.appending("throwaway.lock") }
+  var locks: FilePath { run.appending("locks") }
+  var workspaces: FilePath { home.appending("workspaces") }
+
+  func workspace(_ id: String) -> BundleFolder { BundleFolder(path: workspaces.appending(id)) }
+  func lock(_ id: String) -> FilePath { locks.appending(id + ".lock") }
+}
+
+/// The files of one container: an OCI bundle and what belongs to it.
+struct BundleFolder: Sendable {
+  let path: FilePath
+
+  var config: FilePath { path.appending("config.json") }
+  /// The files the container changed or made.
+  var upper: FilePath { path.appending("upper") }
+  /// overlayfs's own scratch folder.
+  var work: FilePath { path.appending("work") }
+  /// The root filesystem, in the container's mount namespace only.
+  var root: FilePath { path.appending("rootfs") }
+  var hosts: FilePath { path.appending("hosts") }
+  var pidFile: FilePath { path.appending("pid") }
+  /// What the runtime says.
+  var runtimeLog: FilePath { path.appending("runtime.log") }
+  /// What process 1 of a workspace writes.
+  var log: FilePath { path.appending("log") }
+  var record: FilePath { path.appending("workspace.json") }
+}

@@ -1,0 +1,60 @@
+/// A root filesystem made of an image's layers and a writable folder (kernel: Documentation/filesystems/overlayfs.rst).
+import CLinux
+import EnvCore
+import SafeFS
+import SystemPackage
+
+/// An overlay mount. Where it becomes visible is the caller's mount namespace.
+struct OverlayMount: Sendable {
+  /// Unpacked layers, lowest first.
+  var layers: [FilePath]
+  var upper: FilePath
+  var work: FilePath
+  var target: FilePath
+  /// The upper folder will be thrown away, so its data need not be safe on the disk when the mount ends.
+  var isVolatile: Bool
+
+  /// The options are one page at most for mount(2).
+  private static let longestOptions = 4095
+
+  func mount() throws(LaunchError) {
+    try launching("mounting the root filesystem") {
+      do {
+        try mount(isVolatile: isVolatile)
+      } catch LaunchError.systemCall(_, _, .invalidArgument) where isVolatile {
+        // Kernels before 5.10 do not know the option, and it is only a saving.
+        try mount(isVolatile: false)
+      }
+    }
+  }
+
+  /// Folders are named by descriptors: short, so that some 200 layers fit into the options, and free of `:` and `,`.
+  private func mount(isVolatile: Bool) throws {
+    let folders = DescriptorList()
+    // Opened in this namespace: overlayfs refuses folders of another one.
+    for path in [upper, work] + layers.reversed() { try folders.open(path) }
+    let names = folders.magicLinks
+    // index: off, because layers are shared by many overlays at once. metacopy: off, so that the upper folder alone holds each changed
+    // file whole, and for safety with uppers written by containers. redirect_dir: off, so that a renamed folder is a copy that can be read.
+    let options =
+      "lowerdir=\(names[2...].joined(separator: ":")),upperdir=\(names[0]),workdir=\(names[1]),index=off,metacopy=off,redirect_dir=off"
+      + (isVolatile ? ",volatile" : "")
+    guard options.utf8.count <= Self.longestOptions else { throw LaunchError.tooManyLayers(layers.count) }
+    guard cl_mount("overlay", target.string, "overlay", 0, options) == 0 else {
+      throw LaunchError.systemCall("mount overlay", object: target.string, errno: lastErrno())
+    }
+  }
+}
+
+/// Open folders and the names by which the kernel finds them again.
+private final class DescriptorList {
+  private var descriptors: [FileDescriptor] = []
+
+  deinit { for descriptor in descriptors { try? descriptor.close() } }
+
+  func open(_ path: FilePath) throws {
+    descriptors.append(try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec, .noFollow]))
+  }
+
+  var magicLinks: [String] { descriptors.map { "/proc/self/fd/\($0.rawValue)" } }
+}

@@ -1,0 +1,83 @@
+/// Which OCI runtime is used: the first that starts a real container on this host. The answer is kept until runtime or host change.
+import ChildProcess
+import EnvBundle
+import EnvCore
+import Glibc
+import OCI
+import SafeFS
+import SystemPackage
+
+/// Chooses a runtime by trying it.
+public struct RuntimeSelector: Sendable {
+  /// In the order of preference: crun starts faster.
+  public static let candidates = ["crun", "runc"]
+
+  private let runFolder: FilePath
+  private let reporter: any StageReporter
+
+  /// - Parameter home: the folder of the store; answers are kept below its `run`.
+  public init(home: FilePath, reporter: any StageReporter = SilentReporter()) {
+    self.runFolder = home.appending("run")
+    self.reporter = reporter
+  }
+
+  /// The runtime to use. `ENVCTL_RUNTIME` (name or path) narrows the choice to one.
+  /// - Throws: `LaunchError.noRuntime`, `noWorkingRuntime` with the reason of each.
+  public func select() throws(LaunchError) -> Runtime {
+    let wanted = ProcessEnvironment.inherited["ENVCTL_RUNTIME"].flatMap { $0.isEmpty ? nil : $0 }
+    return try select(from: wanted.map { [$0] } ?? Self.candidates)
+  }
+
+  func select(from names: [String]) throws(LaunchError) -> Runtime {
+    let found = names.compactMap { try? Executable.find($0) }
+    guard !found.isEmpty else { throw .noRuntime }
+    return try launching("choosing a runtime") {
+      var memory = RuntimeMemory.load(from: memoryFile)
+      var refusals: [String] = []
+      for path in found {
+        let verdict = try memory.verdict(on: path) ?? learn(path, into: &memory)
+        if let runtime = verdict.runtime { return runtime }
+        refusals.append("\(path.lastComponent?.string ?? path.string) (\(verdict.reason ?? "failed"))")
+      }
+      throw LaunchError.noWorkingRuntime(refusals)
+    }
+  }
+
+  private var memoryFile: FilePath { runFolder.appending("runtimes.json") }
+
+  private func learn(_ path: FilePath, into memory: inout RuntimeMemory) throws -> RuntimeMemory.Verdict {
+    let verdict = try probe(path)
+    if let reason = verdict.reason { reporter.warned("runtime \(path) is passed over: \(reason)") }
+    try memory.record(verdict, on: path)
+    try FileSystem.writeAtomically(try CanonicalJSON.encode(memory), to: memoryFile)
+    return verdict
+  }
+
+  /// Starts the probe program with the same isolation as a real container.
+  private func probe(_ path: FilePath) throws -> RuntimeMemory.Verdict {
+    let version = try? Command(path, ["--version"]).run(deadline: .seconds(10))
+    let firstLine = version.map { String(decoding: $0.output.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self) } ?? ""
+    let runtime = Runtime(name: path.lastComponent?.string ?? "runtime", path: path.string, version: firstLine)
+    let client = RuntimeClient(runtime, runFolder: runFolder)
+    let container = "probe-" + FileSystem.uniqueSuffix()
+    let bundle = runFolder.appending(container)
+    defer { try? FileSystem.removeTree(bundle) }
+    try FileSystem.createDirectories(bundle.appending("rootfs"))
+    try Self.write(ProbeProgram.bytes, to: bundle.appending("rootfs/probe"), mode: 0o755)
+    let builder = BundleBuilder(
+      rootPath: bundle.appending("rootfs").string, image: ImageConfig.Execution(), users: UserDatabase(passwd: [], group: []))
+    let spec = try builder.spec(for: LaunchRequest(hostname: "probe", command: ["/probe"]))
+    try Self.write(try CanonicalJSON.encode(spec), to: bundle.appending("config.json"), mode: 0o600)
+    let log = bundle.appending("log")
+    let completion = try client.runCommand(container, bundle: bundle, log: log).run(deadline: .seconds(30))
+    try client.delete(container)
+    if completion.status == .exited(ProbeProgram.exitStatus) { return RuntimeMemory.Verdict(runtime: runtime, reason: nil) }
+    let said = RuntimeLog.errors(in: log).first ?? completion.errorText
+    return RuntimeMemory.Verdict(runtime: nil, reason: said.isEmpty ? "ended with \(completion.status)" : said)
+  }
+
+  /// A file of a bundle. It means nothing after a crash, so it need not be safe on the disk.
+  static func write(_ bytes: [UInt8], to path: FilePath, mode: UInt32) throws(FileSystemError) {
+    try OwnedDescriptor.create(path, mode: mode).write(bytes.span.bytes)
+  }
+}

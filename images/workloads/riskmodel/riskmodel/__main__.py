@@ -6,21 +6,7 @@ import sys
 
 from . import __doc__ as purpose
 from . import __version__, settings, supervise
-
-PLANTED = (
-    "adam-epsilon",
-    "batchnorm-momentum",
-    "float16-data",
-    "gelu-tanh",
-    "layernorm-epsilon",
-    "learning-rate",
-    "lstm-gates",
-    "missing-value",
-    "weight-bit",
-    "weight-decay",
-)
-"""The names in `planted.PLANTED`, repeated because importing that module loads the framework."""
-
+from .planted import PLANTED
 
 def main() -> int:
     """Parses the options and runs the processes; returns the exit code."""

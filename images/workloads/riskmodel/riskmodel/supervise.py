@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TextIO
+from typing import TextIO
 
 from . import environment
 from .records import line
@@ -24,7 +24,8 @@ class Child:
     step: int | None = None
     concluded: bool = False
     """Whether it wrote its `end` or its `error`."""
-    torn: bytes = field(default=b"", repr=False)
+    failed: bool = False
+    torn: bytes = b""
     """What it had written of a line when it ended."""
 
 
@@ -68,14 +69,14 @@ def run(commands: dict[str, list[str]], variables: dict[str, str], output: TextI
         for child in children:
             if child.process.poll() is None:
                 child.process.kill()
-    return 0 if all(child.process.returncode == 0 for child in children) else 1
+    return 1 if any(child.failed for child in children) else 0
 
 
 def _read(child: Child, lines: queue.SimpleQueue) -> None:
     """Queues each line of the child's output, and at last None."""
-    pipe: IO[bytes] = child.process.stdout
-    for text in pipe:
-        lines.put((child, text))
+    with child.process.stdout as pipe:
+        for text in pipe:
+            lines.put((child, text))
     lines.put((child, None))
 
 
@@ -94,6 +95,7 @@ def _forward(child: Child, text: bytes, output: TextIO) -> None:
 def _conclude(child: Child, output: TextIO) -> None:
     """Waits for the child, and writes the error record that a crashed one could not write itself."""
     code = child.process.wait()
+    child.failed = code != 0 or not child.concluded
     if child.concluded:
         return
     if code < 0:
@@ -107,8 +109,6 @@ def _conclude(child: Child, output: TextIO) -> None:
     error = {"record": "error", "precision": child.precision, "step": child.step, "operator": None, "message": message}
     output.write(line(error))
     output.flush()
-    if code == 0:
-        child.process.returncode = 1
 
 
 def _signal_name(number: int) -> str:

@@ -91,6 +91,7 @@ let testTargets: [Target] = [
   tests("Hashing", ["EnvCore"]),
   tests("Archive", ["EnvCore", "Hashing"]),
   tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", system]),
+  tests("EnvDrift", ["EnvCore"]),
   .testTarget(name: "LayeringTests", swiftSettings: strict),
 ]
 

@@ -98,6 +98,7 @@ let testTargets: [Target] = [
     name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system], path: "Tests/LaunchDriver",
     swiftSettings: strict),
   tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "launch-driver", system]),
+  tests("EnvDrift", ["EnvCore"]),
   .testTarget(name: "LayeringTests", swiftSettings: strict),
 ]
 

@@ -1,0 +1,121 @@
+/// Judges an observation against a baseline. It measures nothing itself (`Measurement` does) and prints nothing.
+import EnvCore
+
+/// A baseline, ready to be compared with.
+public struct Comparison: Sendable {
+  /// What results are held against.
+  public let baseline: Baseline
+
+  /// A comparison with `baseline`.
+  public init(with baseline: Baseline) { self.baseline = baseline }
+
+  /// The verdict on a run. A run that failed or was cut short is judged too: it is broken.
+  ///
+  /// - Throws: `foreignWorkload`, `foreignSchema` or `notCovered` where results cannot be compared at all, so that any verdict would mislead.
+  public func judge(_ observation: Observation) throws(DriftError) -> Verdict {
+    if let fault = observation.faults.first(where: \.forbidsVerdict) { throw fault }
+    if let workload = observation.workload, workload != baseline.workload {
+      throw .foreignWorkload(baseline: baseline.name, expected: baseline.workload, actual: workload)
+    }
+    for training in observation.trainings.values { try checkCoverage(of: training) }
+
+    let measurements = measurements(of: observation)
+    let breakages = breakages(of: observation)
+    let agreement = Dictionary(uniqueKeysWithValues: measurements.map { ($0.precision, $0.agreement) })
+    var outcome = Verdict.Outcome.broken
+    if breakages.isEmpty, let float64 = agreement[.float64], let float32 = agreement[.float32] {
+      outcome = Verdict.Outcome(float64: float64, float32: float32)
+    }
+    let differences = differences(of: observation)
+    return Verdict(
+      schema: Verdict.currentSchema, outcome: outcome,
+      reading: Reading(outcome: outcome, measurements: measurements, breakages: breakages, differences: differences).sentence,
+      baseline: baseline.name, workload: baseline.workload, profile: observation.trainings.values.first?.header.profile,
+      measurements: measurements, breakages: breakages, differences: differences)
+  }
+
+  /// How far a run under a harmless variation lies from the baseline: the material bands are made of.
+  public func measure(variation: String, _ observation: Observation) -> [BandMeasurement] {
+    measurements(of: observation).map {
+      BandMeasurement(
+        variation: variation, cpu: observation.trainings[$0.precision]?.header.environment.cpu.model ?? "", precision: $0.precision,
+        steps: $0.steps, loss: $0.loss.largest, score: $0.score.largest)
+    }
+  }
+
+  private func measurements(of observation: Observation) -> [Measurement] {
+    Precision.allCases.compactMap { precision in
+      guard let training = observation.trainings[precision], let expected = baseline.trajectories[precision],
+        let band = baseline.bands[precision]
+      else { return nil }
+      return Measurement(training, against: expected, band: band)
+    }
+  }
+
+  private func checkCoverage(of training: Observation.Training) throws(DriftError) {
+    let precision = training.header.precision
+    guard let expected = baseline.trajectories[precision] else {
+      throw .notCovered(baseline: baseline.name, precision: precision, reason: "it has no such trajectory")
+    }
+    guard training.header.steps <= expected.loss.count else {
+      let reason = "it holds \(expected.loss.count) steps, the run has \(training.header.steps)"
+      throw .notCovered(baseline: baseline.name, precision: precision, reason: reason)
+    }
+    let known = expected.evaluations.map(\.step)
+    if let foreign = training.evaluations.first(where: { !known.contains($0.step) }) {
+      throw .notCovered(baseline: baseline.name, precision: precision, reason: "it has no evaluation after step \(foreign.step)")
+    }
+  }
+
+  /// Everything that keeps the run from being comparable; what the workload itself says first, as it knows most.
+  private func breakages(of observation: Observation) -> [Breakage] {
+    let failures = observation.earlyFailures + Precision.allCases.compactMap { observation.trainings[$0]?.failure }
+    var found = failures.map {
+      Breakage(precision: $0.precision, step: $0.step, operator: $0.operator, message: $0.message)
+    }
+    found += observation.faults.map { Breakage(message: $0.summary) }
+    for precision in Precision.allCases where !failures.contains(where: { $0.precision == precision }) {
+      guard let training = observation.trainings[precision] else {
+        found.append(Breakage(precision: precision, message: "the \(precision) training is missing"))
+        continue
+      }
+      found += missing(from: training)
+    }
+    return found
+  }
+
+  /// What a training that did not fail lacks all the same.
+  private func missing(from training: Observation.Training) -> [Breakage] {
+    let precision = training.header.precision
+    func breakage(_ step: Int, _ message: String) -> Breakage { Breakage(precision: precision, step: step, message: message) }
+    guard training.end != nil else {
+      return [breakage(training.steps.count, "the training has no end")]
+    }
+    return (baseline.trajectories[precision]?.evaluations ?? []).filter { $0.step <= training.header.steps }.compactMap { expected in
+      guard let actual = training.evaluations.first(where: { $0.step == expected.step }) else {
+        return breakage(expected.step, "the evaluation is missing")
+      }
+      guard actual.scores.count == expected.scores.count else {
+        return breakage(expected.step, "\(actual.scores.count) scores where the baseline has \(expected.scores.count)")
+      }
+      return nil
+    }
+  }
+
+  /// Hyperparameters first, as they explain most; each difference once, though both precisions show it.
+  private func differences(of observation: Observation) -> [EnvironmentDifference] {
+    var found: [EnvironmentDifference] = []
+    for (precision, training) in observation.trainings.sorted(by: { $0.key < $1.key }) {
+      guard let expected = baseline.trajectories[precision] else { continue }
+      let header = training.header
+      found += compare(.hyperparameter, expected.hyperparameters.mapValues(\.description), header.hyperparameters.mapValues(\.description))
+      found += compare(.hyperparameter, ["parameters": "\(expected.parameters)"], ["parameters": "\(header.parameters)"])
+      found += baseline.environment.differences(to: header.environment)
+    }
+    var seen: Set<EnvironmentDifference> = []
+    let order = EnvironmentDifference.Kind.allCases
+    return found.filter { seen.insert($0).inserted }.enumerated()
+      .sorted { (order.firstIndex(of: $0.1.kind) ?? 0, $0.0) < (order.firstIndex(of: $1.1.kind) ?? 0, $1.0) }
+      .map(\.1)
+  }
+}

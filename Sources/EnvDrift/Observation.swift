@@ -1,0 +1,37 @@
+/// What was seen of a workload's run, by precision. It is built by `ObservationReader`, judged by `Comparison`, kept by `Baseline`.
+import EnvCore
+
+/// All records of one run, complete or not.
+public struct Observation: Sendable {
+  /// Version of the record format this module reads.
+  public static let schema = 1
+
+  /// One precision's training.
+  public struct Training: Sendable {
+    /// What was announced.
+    public var header: RunHeader
+    /// Step 1 first, without gaps.
+    public internal(set) var steps: [Step] = []
+    /// By ascending step.
+    public internal(set) var evaluations: [Evaluation] = []
+    /// Present once it ended well.
+    public internal(set) var end: RunEnd?
+    /// Present once it ended early.
+    public internal(set) var failure: RunFailure?
+
+    /// Whether it has ended, well or not.
+    public var isConcluded: Bool { end != nil || failure != nil }
+  }
+
+  /// What was read of each precision that announced itself.
+  public internal(set) var trainings: [Precision: Training] = [:]
+  /// Failures of a precision that wrote no header.
+  public internal(set) var earlyFailures: [RunFailure] = []
+  /// What was wrong with the stream itself.
+  public internal(set) var faults: [DriftError] = []
+
+  /// The workload that ran, once its first header was read.
+  public var workload: Workload? {
+    trainings.values.first.map { Workload(name: $0.header.workload, version: $0.header.version) }
+  }
+}

@@ -1,0 +1,97 @@
+"""One precision, in a process of its own: `python3 -m riskmodel.trial ORDER`, the order being a JSON object.
+
+Started by `supervise`. Its stdout carries records and nothing else.
+"""
+
+import zlib  # noqa: F401  must be loaded before paddle 2.6, which exports zlib functions of its own
+
+import json
+import os
+import resource
+import sys
+import time
+import traceback
+from math import prod
+from pathlib import Path
+
+from . import __version__, environment, settings
+from .data import generate
+from .planted import PLANTED
+from .records import SCHEMA, RecordWriter, digests
+
+
+def main(order: dict) -> int:
+    """Trains as ordered; every outcome, also a failure, ends in a record. Returns the exit code."""
+    started = time.perf_counter()
+    writer = RecordWriter(_private_stdout(), order["precision"])
+    step = 0
+    try:
+        for kind, fields in _records(order):
+            step = fields.get("step", step)
+            writer.write(kind, **fields)
+    except Exception as error:
+        traceback.print_exc()
+        writer.write("error", **_failure(error, step))
+        return 1
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    writer.write("end", seconds=round(time.perf_counter() - started, 6), peak_memory_bytes=peak)
+    return 0
+
+
+def _private_stdout():
+    """Keeps stdout for the records, and sends whatever else is printed, also from C, to stderr."""
+    records = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return records
+
+
+def _records(order: dict):
+    """The run record, then those of the training, each as kind and fields."""
+    # Imported here, so that a framework that does not even load ends in an error record too.
+    import paddle
+
+    from .train import Training
+
+    for name in order["planted"]:
+        PLANTED[name](paddle)
+    paddle.set_device("cpu")
+    profile = settings.PROFILES[order["profile"]]
+    applications = generate(settings.SEEDS["data"], settings.APPLICATIONS_TRAIN + settings.APPLICATIONS_TEST)
+    training = Training(applications, order["precision"])
+    training.warm_up()
+    yield "run", {
+        "schema": SCHEMA,
+        "workload": "riskmodel",
+        "version": __version__,
+        "profile": order["profile"],
+        "steps": profile.steps,
+        "seeds": settings.SEEDS,
+        "parameters": sum(prod(weight.shape) for _, weight in training.trained()),
+        "data": digests(applications.tensors()),
+        "weights": digests(training.weights()),
+        "hyperparameters": training.hyperparameters(),
+        "environment": environment.describe(order["cleared"]),
+        "planted": order["planted"],
+    }
+    yield from training.run(profile)
+
+
+def _failure(error: Exception, step: int) -> dict[str, object]:
+    """An error record's fields: the step and the operator at fault, as far as they are known."""
+    return {
+        "step": getattr(error, "step", step + 1),
+        "operator": getattr(error, "operator", None) or _innermost(error),
+        "message": f"{type(error).__name__}: {error}",
+    }
+
+
+def _innermost(error: Exception) -> str | None:
+    """The function of this package in which the error arose."""
+    package = Path(__file__).parent
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [code.co_qualname for code in frames if Path(code.co_filename).parent == package]
+    return own[-1] if own else None
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))

@@ -99,6 +99,8 @@ let testTargets: [Target] = [
     swiftSettings: strict),
   tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "launch-driver", system]),
   tests("EnvDrift", ["EnvCore"]),
+  tests("HTTP", ["EnvCore"]),
+  tests("EnvImage", ["EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "EnvStore", system]),
   .testTarget(name: "LayeringTests", swiftSettings: strict),
 ]
 

@@ -96,6 +96,8 @@ let testTargets: [Target] = [
     name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system], path: "Tests/LaunchDriver",
     swiftSettings: strict),
   tests("EnvDrift", ["EnvCore"]),
+  tests("HTTP", ["EnvCore"]),
+  tests("EnvImage", ["EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "EnvStore", system]),
   .testTarget(name: "LayeringTests", swiftSettings: strict),
 ]
 

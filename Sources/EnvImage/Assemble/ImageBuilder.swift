@@ -14,11 +14,17 @@ public struct ImageBuilder: Sendable {
   private let store: Store
   private let reporter: any StageReporter
   private let client: HTTPClient
+  private let origins: PackageOrigins
 
   public init(store: Store, reporter: any StageReporter, client: HTTPClient = HTTPClient()) {
+    self.init(store: store, reporter: reporter, client: client, origins: .ofThisMachine)
+  }
+
+  init(store: Store, reporter: any StageReporter, client: HTTPClient, origins: PackageOrigins) {
     self.store = store
     self.reporter = reporter
     self.client = client
+    self.origins = origins
   }
 
   /// Fetches what is missing, assembles the layers and puts the image into the store.
@@ -42,7 +48,7 @@ public struct ImageBuilder: Sendable {
 
   private func fetch(_ lock: RecipeLock, _ recipe: Recipe) throws -> FetchedPackages {
     try reporter.stage("fetch") { progress in
-      let fetcher = PackageFetcher(store: store, client: client, progress: progress)
+      let fetcher = PackageFetcher(store: store, client: client, origins: origins, progress: progress)
       let (packages, fetched) = try fetcher.fetch(lock, suite: recipe.debian.suite)
       let count = lock.debian.count + lock.python.count
       return (packages, fetched == 0 ? "\(count) packages, all in the store" : "\(count) packages, \(ByteCount(fetched)) fetched")

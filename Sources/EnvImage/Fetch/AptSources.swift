@@ -8,23 +8,25 @@ struct AptSource: Equatable, Sendable {
   var components: [String]
   /// Key files or fingerprints that must have signed the suite.
   var signedBy: String?
+  /// Whether apt is told to do without a signature.
+  var isTrusted = false
 
   /// Entries of the one-line form: `deb [options] uri suite component…`.
   static func parse(list text: String) -> [AptSource] {
     text.split(whereSeparator: \.isNewline).compactMap { line in
       var words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace).map(String.init)[...]
       guard words.popFirst() == "deb" else { return nil }
-      var signedBy: String?
+      var options: [String] = []
       if words.first?.hasPrefix("[") == true {
-        var options: [String] = []
         while let word = words.popFirst() {
           options.append(word.filter { $0 != "[" && $0 != "]" })
           if word.hasSuffix("]") { break }
         }
-        signedBy = options.first { $0.lowercased().hasPrefix("signed-by=") }.map { String($0.dropFirst("signed-by=".count)) }
       }
       guard let uri = words.popFirst(), let suite = words.popFirst() else { return nil }
-      return AptSource(uri: uri, suite: suite, components: Array(words), signedBy: signedBy)
+      let signedBy = options.first { $0.lowercased().hasPrefix("signed-by=") }.map { String($0.dropFirst("signed-by=".count)) }
+      return AptSource(
+        uri: uri, suite: suite, components: Array(words), signedBy: signedBy, isTrusted: options.contains { $0.lowercased() == "trusted=yes" })
     }
   }
 
@@ -36,7 +38,10 @@ struct AptSource: Equatable, Sendable {
       // A key written into the stanza itself cannot be said in the one-line form; apt's trusted keys must do then.
       let signedBy = stanza["Signed-By"].flatMap { $0.contains("BEGIN PGP") ? nil : words("Signed-By").joined(separator: ",") }
       return words("URIs").flatMap { uri in
-        words("Suites").map { AptSource(uri: uri, suite: $0, components: words("Components"), signedBy: signedBy) }
+        words("Suites").map {
+          AptSource(
+            uri: uri, suite: $0, components: words("Components"), signedBy: signedBy, isTrusted: stanza["Trusted"]?.lowercased() == "yes")
+        }
       }
     }
   }
@@ -52,7 +57,7 @@ struct AptSource: Equatable, Sendable {
 
   /// The source as a line that apt reads, for component main of `suite`.
   func line(suite: String, architecture: String) -> String {
-    let options = ["arch=\(architecture)"] + (signedBy.map { ["signed-by=\($0)"] } ?? [])
+    let options = ["arch=\(architecture)"] + (signedBy.map { ["signed-by=\($0)"] } ?? []) + (isTrusted ? ["trusted=yes"] : [])
     return "deb [\(options.joined(separator: " "))] \(uri) \(suite) main\n"
   }
 }

@@ -14,6 +14,7 @@ struct FetchedPackages: Sendable {
 struct PackageFetcher: Sendable {
   let store: Store
   let client: HTTPClient
+  let origins: PackageOrigins
   let progress: @Sendable (StageProgress) -> Void
 
   private static let width = 4
@@ -28,11 +29,11 @@ struct PackageFetcher: Sendable {
     let meter = ByteMeter(total: total, report: progress)
     // The servers are asked for only when something is missing: a complete store works without network, apt or pip.
     if !missingDebian.isEmpty {
-      let bases = try DebianOrigins.ofThisMachine(suite: suite).baseURLs()
+      let bases = try origins.debianMirrors(suite)
       _ = try concurrentMap(missingDebian, width: Self.width) { try fetch($0, from: bases, meter) }
     }
     if !missingWheels.isEmpty {
-      let index = IndexClient(indexes: try PythonOrigins.ofThisMachine().indexes, client: client)
+      let index = IndexClient(indexes: try origins.pythonIndexes(), client: client)
       _ = try concurrentMap(missingWheels, width: Self.width) { try fetch($0, from: index, meter) }
     }
     return (try located(lock), total)

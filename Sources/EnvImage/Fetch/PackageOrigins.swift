@@ -4,6 +4,19 @@ import EnvCore
 import SafeFS
 import SystemPackage
 
+/// Where the files of a lock may come from. Each is asked only when something is missing.
+struct PackageOrigins: Sendable {
+  /// Base URLs of mirrors that have the suite, without a final slash.
+  var debianMirrors: @Sendable (_ suite: String) throws -> [String]
+  /// Base URLs of simple indexes without a final slash.
+  var pythonIndexes: @Sendable () throws -> [String]
+
+  /// What apt and pip of this machine are configured with.
+  static let ofThisMachine = PackageOrigins(
+    debianMirrors: { try DebianOrigins.ofThisMachine(suite: $0).baseURLs() },
+    pythonIndexes: { try PythonOrigins.ofThisMachine().indexes })
+}
+
 /// Debian mirrors of this machine.
 struct DebianOrigins: Sendable {
   /// Base URL of one mirror to use instead of those that apt is configured with.

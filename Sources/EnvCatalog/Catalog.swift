@@ -76,8 +76,8 @@ public struct Catalog: Sendable {
 
 extension CatalogEntry {
   fileprivate init(_ node: YAMLNode, name: String, file: FilePath, root: FilePath) throws {
+    try requireSchema(node, newest: 1, file: file)
     let top = try YAMLMapping(node, allowed: ["schema", "name", "summary", "recipe", "images", "baseline"])
-    try requireSchema(top, newest: 1, file: file)
     let nameNode = try top.required("name")
     guard try nameNode.string() == name else { throw nameNode.expected("'\(name)', the name of the file") }
     self.name = name
@@ -97,9 +97,11 @@ extension CatalogEntry {
   }
 }
 
-/// Refuses a file of a schema this program does not know, before anything else in it is looked at.
-func requireSchema(_ top: YAMLMapping, newest: Int, file: FilePath) throws {
-  let node = try top.required("schema")
+/// Refuses a file of a schema this program does not know before anything else in it is looked at: its other keys may be new as well.
+func requireSchema(_ top: YAMLNode, newest: Int, file: FilePath) throws {
+  guard let node = try top.pairs().first(where: { $0.key == "schema" })?.value else {
+    throw YAMLError(mark: top.mark, problem: "the key 'schema' is missing", hint: "begin the file with `schema: \(newest)`")
+  }
   let schema = try node.integer()
   guard schema >= 1 else { throw node.expected("a schema number from 1 to \(newest)") }
   guard schema <= newest else { throw CatalogError.newerSchema(file: file, schema: schema, known: newest) }

@@ -47,8 +47,8 @@ public struct ProjectFile: Sendable {
   /// - Throws: `YAMLError` with line and column, and the nearest valid key or word.
   public init(_ bytes: [UInt8], file: FilePath) throws {
     let node = try YAMLNode.parse(bytes, file: file.string)
+    try requireSchema(node, newest: 1, file: file)
     let top = try YAMLMapping(node, allowed: ["schema", "environment", "mount", "env", "gpu", "check"])
-    try requireSchema(top, newest: 1, file: file)
     let folder = file.removingLastComponent()
     self.folder = folder
     environment = try top.required("environment").nonEmptyString()

@@ -12,7 +12,8 @@ public enum FlowError: Diagnostic {
   case notInStore(environment: String, digest: Digest)
   case noBaseline(environment: String)
   case noGPUSupport
-  case damagedStore(count: Int, first: String)
+  /// `isInUse`: a repair had to leave it, because a container has it mounted.
+  case damagedStore(count: Int, first: String, isInUse: Bool)
 
   public var summary: String {
     switch self {
@@ -25,7 +26,7 @@ public enum FlowError: Diagnostic {
       "the image \(digest) of '\(environment)' is not in the store, and nothing here can make it"
     case .noBaseline(let environment): "environment '\(environment)' has no baseline to be compared with"
     case .noGPUSupport: "envctl.yaml requires a GPU, and GPU passthrough is not built yet"
-    case .damagedStore(let count, let first):
+    case .damagedStore(let count, let first, _):
       "\(count) object\(count == 1 ? " is" : "s are") not what the store recorded; the first: \(first)"
     }
   }
@@ -37,6 +38,7 @@ public enum FlowError: Diagnostic {
       "the recipe or its lock was changed without the pin; after a wanted change, put the new digest into the pin's file"
     case .noGPUSupport: "set `gpu: optional` to work on the processor"
     case .noBaseline: "record one with `envctl baseline record`"
+    case .damagedStore(_, _, true): "a running workspace has it mounted: `envctl down` there, then repair again"
     case .damagedStore: "`envctl verify --repair` drops what is damaged, so that the next command makes it anew"
     default: nil
     }

@@ -24,10 +24,11 @@ extension Workbench {
   /// Makes the environment ready, starts or finds the workspace, and measures the environment when this host has not done so yet.
   public func up(_ project: ProjectFile) throws -> UpResult {
     guard project.gpu != .required else { throw FlowError.noGPUSupport }
+    try ContainerLauncher(home: store.home).requireRoot()
     let environment = try provision(project)
     let (workspace, wasStarted) = try launch(environment, project)
     let status = try ContainerLauncher(home: store.home).state(of: workspace.id)
-    guard let profile = CheckRequest.Profile(rawValue: project.check.rawValue), environment.baseline != nil else {
+    guard let profile = CheckRequest.Profile(rawValue: project.check.rawValue), environment.hasBaseline else {
       return UpResult(workspace: status, wasStarted: wasStarted, verdict: nil, isVerdictNew: false)
     }
     let memory = try VerdictMemory(store: store, environment: environment, project: project, profile: profile)
@@ -57,6 +58,7 @@ extension Workbench {
 
   /// Runs one command in a fresh container of the project's environment and returns the status to end with.
   public func run(_ project: ProjectFile, command: [String], terminal: Bool, variables: [(name: String, value: String)]) throws -> Int32 {
+    try ContainerLauncher(home: store.home).requireRoot()
     let environment = try provision(project)
     var request = environment.launchRequest(project)
     request.command = command
@@ -68,6 +70,9 @@ extension Workbench {
 }
 
 extension ReadyEnvironment {
+  /// A catalog entry may name a baseline that is still to be recorded.
+  fileprivate var hasBaseline: Bool { baseline.map { FileSystem.exists($0) } ?? false }
+
   /// The project's folder at `/workspace`, and the project's variables.
   fileprivate func launchRequest(_ project: ProjectFile) -> LaunchRequest {
     var request = LaunchRequest(hostname: hostname)

@@ -25,7 +25,8 @@ public struct ContainerLauncher: Sendable {
     self.reporter = reporter
   }
 
-  func requireRoot() throws(LaunchError) {
+  /// Says early that an ordinary user cannot launch containers yet, before anything is fetched for them.
+  public func requireRoot() throws(LaunchError) {
     guard geteuid() == 0 else { throw .notRoot }
   }
 

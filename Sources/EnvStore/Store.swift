@@ -57,6 +57,12 @@ public final class Store: Sendable {
 
   func blobPath(_ digest: Digest) -> FilePath { home.appending("blobs/sha256").appending(digest.hex) }
   func sealPath(_ digest: Digest) -> FilePath { home.appending("seals").appending(digest.hex) }
+  /// The layer whose unpacked tree is at `root`; nil for any other place.
+  public func diffID(ofLayerAt root: FilePath) -> Digest? {
+    guard let name = root.removingLastComponent().lastComponent?.string, let diffID = try? Digest(hex: name) else { return nil }
+    return layerPath(diffID).appending("fs") == root ? diffID : nil
+  }
+
   func layerPath(_ diffID: Digest) -> FilePath { home.appending("layers").appending(diffID.hex) }
 
   private func checkSchema() throws {

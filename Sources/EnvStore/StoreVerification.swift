@@ -30,8 +30,13 @@ public struct VerificationReport: Sendable, Codable {
 extension Store {
   /// Reads every blob and every unpacked file and compares them with their digests.
   ///
-  /// - Parameter repairing: Removes damaged blobs and layers; layers are unpacked again, blobs fetched or built again, by the next command.
-  public func verify(repairing: Bool, progress: @escaping @Sendable (StageProgress) -> Void) throws -> VerificationReport {
+  /// - Parameters:
+  ///   - repairing: Removes damaged blobs and layers; layers are unpacked again, blobs fetched or built again, by the next command.
+  ///   - layersInUse: Layers that containers have mounted now; they are reported and stay, since removing files under a mount would do
+  ///     more damage than there is.
+  public func verify(
+    repairing: Bool, layersInUse: Set<Digest> = [], progress: @escaping @Sendable (StageProgress) -> Void
+  ) throws -> VerificationReport {
     var report = VerificationReport()
     let blobs = try FileSystem.list(home.appending("blobs/sha256"))
     let layers = try FileSystem.list(home.appending("layers"))
@@ -41,7 +46,7 @@ extension Store {
       progress(StageProgress(object: "blob \(name.prefix(12))", done: Int64(report.blobs), total: total, isBytes: false))
     }
     for name in layers {
-      try verifyLayer(name, repairing: repairing, into: &report)
+      try verifyLayer(name, repairing: repairing && !layersInUse.contains { $0.hex == name }, into: &report)
       progress(StageProgress(object: "layer \(name.prefix(12))", done: Int64(report.blobs + report.layers), total: total, isBytes: false))
     }
     return report

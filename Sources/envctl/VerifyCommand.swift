@@ -21,8 +21,9 @@ struct VerifyCommand: ParsableCommand {
       for finding in report.findings { Console.printResult(finding.line) }
       if report.findings.isEmpty { Console.printResult("ok") }
     }
-    guard let first = report.findings.first, !repair else { return }
-    throw FlowError.damagedStore(count: report.findings.count, first: first.line)
+    let left = report.findings.filter { !$0.isDropped }
+    guard let first = left.first else { return }
+    throw FlowError.damagedStore(count: left.count, first: first.line, isInUse: repair)
   }
 }
 

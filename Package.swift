@@ -93,7 +93,8 @@ let testTargets: [Target] = [
   tests("Archive", ["EnvCore", "Hashing"]),
   tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", system]),
   .executableTarget(
-    name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system], path: "Tests/LaunchDriver",
+    name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system],
+    path: "Tests/LaunchDriver",
     swiftSettings: strict),
   tests("EnvDrift", ["EnvCore"]),
   tests("HTTP", ["EnvCore"]),

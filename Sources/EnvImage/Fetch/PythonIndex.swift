@@ -86,7 +86,9 @@ enum IndexPage {
       .replacing("&amp;", with: "&")
   }
 
-  private static func redactedPageName(_ url: String) -> String { "the index page " + (url.split(separator: "@").last.map(String.init) ?? url) }
+  private static func redactedPageName(_ url: String) -> String {
+    "the index page " + (url.split(separator: "@").last.map(String.init) ?? url)
+  }
 }
 
 /// `reference` seen from the page at `base` (RFC 3986, section 5.2), for the shapes that index pages use.

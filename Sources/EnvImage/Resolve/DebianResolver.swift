@@ -58,10 +58,12 @@ struct DebianResolver {
         let architecture = record["Architecture"], let path = record["Filename"], let size = record["Size"].flatMap({ Int64($0) }),
         let digest = record["SHA256"].flatMap({ try? Digest(hex: $0) }), let layer = layerOfPackage[selection.package]
       else {
-        throw ImageError.resolverAnswer(tool: "apt-cache", reason: "no file, size and SHA-256 for \(selection.package) \(selection.version)")
+        throw ImageError.resolverAnswer(
+          tool: "apt-cache", reason: "no file, size and SHA-256 for \(selection.package) \(selection.version)")
       }
       return RecipeLock.DebianPin(
-        package: selection.package, version: selection.version, architecture: architecture, size: size, sha256: digest, path: path, layer: layer)
+        package: selection.package, version: selection.version, architecture: architecture, size: size, sha256: digest, path: path,
+        layer: layer)
     }
     func key(_ pin: RecipeLock.DebianPin) -> (Int, String) { (order.firstIndex(of: pin.layer) ?? 0, pin.package) }
     return pins.sorted { key($0) < key($1) }

@@ -33,7 +33,8 @@ public struct RecipeLocker: Sendable {
     let debian = try resolveDebian(recipe)
     let python = try resolvePython(recipe, debian)
     return RecipeLock(
-      schema: RecipeLock.currentSchema, name: recipe.name, recipe: try recipe.digest, resolution: resolution, debian: debian, python: python,
+      schema: RecipeLock.currentSchema, name: recipe.name, recipe: try recipe.digest, resolution: resolution, debian: debian,
+      python: python,
       files: files)
   }
 

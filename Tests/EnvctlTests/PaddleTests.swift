@@ -1,0 +1,80 @@
+/// The main job, for real: PaddlePaddle in a container, trained and judged.
+import SafeFS
+import TestSupport
+import Testing
+
+extension EnvctlTests {
+  @Suite(.serialized, .enabled(if: Capability.isRoot && Capability.has("runc"), "needs root and runc"))
+  struct PaddleTests {
+    @Test func upEndsWithAVerdict() throws {
+      let program = try Shared.program("up", "")
+      defer { _ = try? program("down", "--grace", "0") }
+      try? FileSystem.removeTree(Shared.home.appending("verdicts"))
+      let first = try program("up", "--format", "json", deadline: .seconds(900))
+      #expect(first.status == 0, "\(first.errors)")
+      let outcome = try #require(try first.json()["verdict"]["outcome"].string)
+      #expect(["identical", "equivalent"].contains(outcome))
+      #expect(try first.json()["verdictIsNew"].bool == true)
+      #expect(try first.json()["workspace"]["state"].string == "running")
+      for stage in ["pin", "unpack", "launch", "observe", "judge"] {
+        #expect(first.errors.contains("\n" + stage) || first.errors.hasPrefix(stage))
+      }
+
+      // Without a network device there is no network call that could succeed.
+      var offline = program
+      offline.wrapper = ["unshare", "--net"]
+      let second = try offline("up", "--format", "json")
+      #expect(second.status == 0, "\(second.errors)")
+      #expect(try second.json()["started"].bool == false)
+      #expect(try second.json()["verdictIsNew"].bool == false)
+      #expect(second.errors.contains("6 present and proven"))
+      #expect(!second.errors.contains("fetch"))
+
+      let version = try program("exec", "--", "python3", "-c", "import zlib, paddle; print(paddle.__version__)")
+      #expect(version.status == 0)
+      #expect(version.output == "2.6.2\n")
+      let list = try program("ps", "--format", "json")
+      #expect(try list.json().items.contains { $0["folder"].string == program.folder.string && $0["state"].string == "running" })
+      #expect(try program("down").status == 0)
+      #expect(try program("ps", "--format", "json").json().items.allSatisfy { $0["folder"].string != program.folder.string })
+    }
+
+    @Test(arguments: ["adam-epsilon", "layernorm-epsilon", "weight-bit", "batchnorm-momentum", "gelu-tanh"])
+    func plantedChangeIsDrift(_ plant: String) throws {
+      let check = try Shared.program("check")("check", "--format", "json", "--", "--plant", plant)
+      #expect(check.status == 3, "\(check.errors)")
+      let verdict = try check.json()
+      #expect(verdict["outcome"].string == "drift: semantics")
+      let measurement = try #require(verdict["measurements"].items.first { $0["precision"].string == "float64" })
+      // Where it first shows: a weight before the first step, a loss in a step, or the scores of the evaluation.
+      let step = try #require(measurement["firstBeyondBand"]["step"].int)
+      #expect((0...50).contains(step))
+    }
+
+    @Test(arguments: [["MKL_CBWR=COMPATIBLE"], ["OMP_NUM_THREADS=2", "MKL_NUM_THREADS=2"]])
+    func harmlessVariationIsNoDrift(_ variables: [String]) throws {
+      let options = variables.flatMap { ["--env", $0] }
+      let program = try Shared.program("check")
+      let completion = try program.command(["check", "--format", "json"] + options + ["--", "--keep-environment"]).run(
+        deadline: .seconds(300))
+      #expect(completion.status.code == 0, "\(String(decoding: completion.errors, as: UTF8.self))")
+      let outcome = try JSON(String(decoding: completion.output, as: UTF8.self))["outcome"].string
+      #expect(outcome == "identical" || outcome == "equivalent")
+    }
+
+    @Test func notANumberIsBroken() throws {
+      let check = try Shared.program("check")("check", "--format", "json", "--", "--plant", "missing-value")
+      #expect(check.status == 1, "\(check.errors)")
+      let verdict = try check.json()
+      #expect(verdict["outcome"].string == "broken")
+      #expect(verdict["breakages"].items.contains { $0["operator"].string != nil && $0["step"].int != nil })
+    }
+
+    @Test func missingModuleIsBrokenAndSaysSo() throws {
+      let check = try Shared.program("check")("check", "--env", "LD_PRELOAD=/nonexistent.so", "--", "--no-such-option")
+      #expect(check.status == 1)
+      #expect(check.output.contains("broken"))
+      #expect(check.errors.contains("no-such-option"))
+    }
+  }
+}

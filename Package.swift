@@ -96,8 +96,11 @@ let testTargets: [Target] = [
     name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system], path: "Tests/LaunchDriver",
     swiftSettings: strict),
   tests("EnvDrift", ["EnvCore"]),
-  tests("HTTP", ["EnvCore"]),
-  tests("EnvImage", ["EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "EnvStore", system]),
+  .target(name: "LoopbackHTTP", dependencies: ["EnvCore"], path: "Tests/LoopbackHTTP", swiftSettings: strict),
+  tests("HTTP", ["EnvCore", "LoopbackHTTP"]),
+  tests(
+    "EnvImage",
+    ["EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "LoopbackHTTP", system]),
   .testTarget(name: "LayeringTests", swiftSettings: strict),
 ]
 

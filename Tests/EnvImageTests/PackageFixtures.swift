@@ -88,6 +88,7 @@ struct WheelBuilder {
   var version = "1.0"
   var files: [(path: String, content: [UInt8], permissions: UInt32)] = []
   var entryPoints: String?
+  var requirements: [String] = []
   /// Rows to use in place of the right ones.
   var recordOverride: [String: String] = [:]
   var recordOmits: Set<String> = []
@@ -98,9 +99,10 @@ struct WheelBuilder {
   mutating func file(_ path: String, _ text: String, _ permissions: UInt32 = 0o644) { files.append((path, Array(text.utf8), permissions)) }
 
   func build() -> [UInt8] {
+    let metadata = "Metadata-Version: 2.1\nName: \(name)\nVersion: \(version)\n" + requirements.map { "Requires-Dist: \($0)\n" }.joined()
     var all = files
     all.append(("\(distInfo)/WHEEL", Array("Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n".utf8), 0o644))
-    all.append(("\(distInfo)/METADATA", Array("Metadata-Version: 2.1\nName: \(name)\nVersion: \(version)\n".utf8), 0o644))
+    all.append(("\(distInfo)/METADATA", Array(metadata.utf8), 0o644))
     if let entryPoints { all.append(("\(distInfo)/entry_points.txt", Array(entryPoints.utf8), 0o644)) }
     let rows = all.filter { !recordOmits.contains($0.path) }.map { file in
       recordOverride[file.path] ?? CommaSeparated.line([file.path, Digest.sha256(of: file.content).recordText, "\(file.content.count)"])

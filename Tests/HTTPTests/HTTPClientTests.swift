@@ -1,6 +1,6 @@
 /// The client against a server that misbehaves in every way a network does.
 import EnvCore
-import Glibc
+import LoopbackHTTP
 import Testing
 
 @testable import HTTP

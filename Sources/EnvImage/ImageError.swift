@@ -41,7 +41,8 @@ public enum ImageError: Diagnostic {
     case .lockSchema(let object, let found, let known): "\(object) has schema \(found), but this envctl knows schema \(known)"
     case .lockOutdated(let recipe, let locked, let actual):
       "image.lock of '\(recipe)' was made from another image.yaml: it pins recipe \(locked), the recipe is \(actual)"
-    case .fileChanged(let path, let expected, let actual): "bundled file \(path) is not the locked one: expected \(expected), actual \(actual)"
+    case .fileChanged(let path, let expected, let actual):
+      "bundled file \(path) is not the locked one: expected \(expected), actual \(actual)"
     case .resolverFailed(let tool, let status, let message): "\(tool) \(status): \(message)"
     case .resolverAnswer(let tool, let reason): "the answer of \(tool) cannot be used: \(reason)"
     case .noDebianSource(let suite): "no package source of this machine offers Debian packages, component main, for '\(suite)'"

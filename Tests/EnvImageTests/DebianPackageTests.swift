@@ -83,7 +83,9 @@ import Testing
     var second = DebBuilder(package: "second")
     second.file("usr/x", "2")
     let error = #expect(throws: ImageError.self) { try layer([first, second]) }
-    guard case .conflict("usr/x", "first 1.0-1", "second 1.0-1") = error else { Issue.record("unexpected \(String(describing: error))"); return }
+    guard case .conflict("usr/x", "first 1.0-1", "second 1.0-1") = error else {
+      Issue.record("unexpected \(String(describing: error))"); return
+    }
   }
 
   @Test func theWayOutOfTheRootIsClosed() throws {
@@ -100,7 +102,9 @@ import Testing
     var pin = DebBuilder(package: "right").pin(bytes)
     pin.version = "2.0"
     let error = #expect(throws: ImageError.self) { try DebianPackage(path, pin: pin).control }
-    guard case .wrongPackage(_, "right 2.0 all", "right 1.0-1 all") = error else { Issue.record("unexpected \(String(describing: error))"); return }
+    guard case .wrongPackage(_, "right 2.0 all", "right 1.0-1 all") = error else {
+      Issue.record("unexpected \(String(describing: error))"); return
+    }
   }
 
   /// Cut anywhere, a package is an error and never a shorter package.

@@ -66,7 +66,8 @@ final class Workshop {
 
   /// A builder whose machine knows no server at all.
   func buildWithoutServers(in store: Store) throws -> StoredImage {
-    let origins = PackageOrigins(debianMirrors: { throw ImageError.noDebianSource(suite: $0) }, pythonIndexes: { throw ImageError.noPythonIndex })
+    let origins = PackageOrigins(
+      debianMirrors: { throw ImageError.noDebianSource(suite: $0) }, pythonIndexes: { throw ImageError.noPythonIndex })
     return try ImageBuilder(store: store, reporter: SilentReporter(), client: HTTPClient(), origins: origins).build(recipe, lock)
   }
 }
@@ -140,14 +141,18 @@ final class Workshop {
   @Test func aMirrorWithoutTheFileIsNamed() throws {
     try FileSystem.removeFile(workshop.folder.path.appending("mirror/" + workshop.lock.debian[0].path))
     let error = #expect(throws: ImageError.self) { try workshop.build(in: workshop.store()) }
-    guard case .fetchFailed(workshop.lock.debian[0].path, let tried, _) = error else { Issue.record("unexpected \(String(describing: error))"); return }
+    guard case .fetchFailed(workshop.lock.debian[0].path, let tried, _) = error else {
+      Issue.record("unexpected \(String(describing: error))"); return
+    }
     #expect(tried.count == 2)
   }
 
   @Test func anIndexWithoutTheFileIsNamed() throws {
     try workshop.folder.write("index/thing/index.html", Array("<a href=\"thing-2.0-py3-none-any.whl\">w</a>".utf8))
     let error = #expect(throws: ImageError.self) { try workshop.build(in: workshop.store()) }
-    guard case .notOnIndex("thing-1.0-py3-none-any.whl", "thing", _) = error else { Issue.record("unexpected \(String(describing: error))"); return }
+    guard case .notOnIndex("thing-1.0-py3-none-any.whl", "thing", _) = error else {
+      Issue.record("unexpected \(String(describing: error))"); return
+    }
   }
 
   @Test func anIndexThatListsAnotherDigestIsRefused() throws {

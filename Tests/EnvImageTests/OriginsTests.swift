@@ -70,7 +70,8 @@ import Testing
     let folder = try TemporaryFolder()
     let list = try folder.write("mirrors", Array("# list\nhttp://one.test/debian/\tpriority:1\n\nhttp://two.test/debian\n".utf8))
     let origins = DebianOrigins(sources: [
-      AptSource(uri: "mirror+file:\(list)", suite: "s", components: ["main"]), AptSource(uri: "copy:/srv/d", suite: "s", components: ["main"]),
+      AptSource(uri: "mirror+file:\(list)", suite: "s", components: ["main"]),
+      AptSource(uri: "copy:/srv/d", suite: "s", components: ["main"]),
     ])
     #expect(try origins.baseURLs() == ["http://one.test/debian", "http://two.test/debian", "file:/srv/d"])
   }
@@ -102,7 +103,8 @@ import Testing
     #expect(
       files == [
         IndexFile(
-          filename: "thing-1.0+cpu-py3-none-any.whl", url: "https://index.test/packages/thing-1.0%2Bcpu-py3-none-any.whl", sha256: Self.digest),
+          filename: "thing-1.0+cpu-py3-none-any.whl", url: "https://index.test/packages/thing-1.0%2Bcpu-py3-none-any.whl",
+          sha256: Self.digest),
         IndexFile(filename: "thing-2.0.tar.gz", url: "https://files.test/thing-2.0.tar.gz"),
       ])
   }
@@ -112,11 +114,13 @@ import Testing
       {"meta": {"api-version": "1.1"}, "name": "thing", "files": [{"filename": "thing-1.0-py3-none-any.whl", "url": "thing-1.0-py3-none-any.whl",
       "hashes": {"sha256": "\(Self.digest.hex)"}, "size": 7, "upload-time": "2024-10-14T23:59:59.999999Z", "yanked": false}]}
       """
-    let files = try IndexPage.files(Array(page.utf8), contentType: "application/vnd.pypi.simple.v1+json", url: "https://i.test/simple/thing/")
+    let files = try IndexPage.files(
+      Array(page.utf8), contentType: "application/vnd.pypi.simple.v1+json", url: "https://i.test/simple/thing/")
     #expect(
       files == [
         IndexFile(
-          filename: "thing-1.0-py3-none-any.whl", url: "https://i.test/simple/thing/thing-1.0-py3-none-any.whl", sha256: Self.digest, size: 7,
+          filename: "thing-1.0-py3-none-any.whl", url: "https://i.test/simple/thing/thing-1.0-py3-none-any.whl", sha256: Self.digest,
+          size: 7,
           published: Timestamp(parsing: "2024-10-14T23:59:59Z"))
       ])
     #expect(throws: JSONError.self) { try IndexPage.files(Array("{".utf8), contentType: nil, url: "https://i.test/") }
@@ -126,7 +130,7 @@ import Testing
     ("x.whl", "https://h/s/p/x.whl"), ("../../f/x.whl", "https://h/f/x.whl"), ("/f/x.whl", "https://h/f/x.whl"),
     ("//other/x.whl", "https://other/x.whl"), ("http://else/x", "http://else/x"), ("../../../../x#a/b", "https://h/x#a/b"),
   ])
-  func referencesAreResolved(reference: String, url: String) { #expect(resolve(reference, against: "https://h/s/p/") == url) }
+  func referencesAreResolved(reference: String, url: String) { #expect(absoluteURL(reference, from: "https://h/s/p/") == url) }
 
   @Test(arguments: [
     ("numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", "numpy", "1.26.4"),

@@ -69,7 +69,8 @@ struct DebBuilder {
     var bytes = Array("!<arch>\n".utf8)
     for (name, content) in [("debian-binary", Array("2.0\n".utf8)), ("control.tar", controlTar), ("data.tar", try makeTar(files))] {
       func field(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: width - text.count) }
-      let header = field(name, 16) + field("0", 12) + field("0", 6) + field("0", 6) + field("100644", 8) + field("\(content.count)", 10) + "`\n"
+      let header =
+        field(name, 16) + field("0", 12) + field("0", 6) + field("0", 6) + field("100644", 8) + field("\(content.count)", 10) + "`\n"
       bytes += Array(header.utf8) + content + (content.count % 2 == 1 ? [10] : [])
     }
     return bytes

@@ -92,7 +92,9 @@ import Testing
   }
 
   @Test func aLockOfANewerSchemaIsRefusedBeforeItsContentIsLookedAt() {
-    let error = #expect(throws: ImageError.self) { try RecipeLock.parse(Array("{\"schema\": 2, \"new\": true}".utf8), object: "image.lock") }
+    let error = #expect(throws: ImageError.self) {
+      try RecipeLock.parse(Array("{\"schema\": 2, \"new\": true}".utf8), object: "image.lock")
+    }
     guard case .lockSchema("image.lock", 2, 1) = error else { Issue.record("unexpected \(String(describing: error))"); return }
     #expect(error?.exitCode == .usage)
   }

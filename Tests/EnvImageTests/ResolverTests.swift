@@ -127,7 +127,8 @@ private let hasPip: Bool = {
         let bytes = release.wheel.build()
         let time = release.published.map { ", \"upload-time\": \"\($0)\"" } ?? ""
         let file = release.wheel.filename
-        return "{\"filename\": \"\(file)\", \"url\": \"/files/\(file)\", \"hashes\": {\"sha256\": \"\(Digest.sha256(of: bytes).hex)\"}\(time)}"
+        return
+          "{\"filename\": \"\(file)\", \"url\": \"/files/\(file)\", \"hashes\": {\"sha256\": \"\(Digest.sha256(of: bytes).hex)\"}\(time)}"
       }
       guard !entries.isEmpty else { return .ok([], status: "404 Not Found") }
       let page = "{\"meta\": {\"api-version\": \"1.1\"}, \"name\": \"\(name)\", \"files\": [\(entries.joined(separator: ", "))]}"

@@ -22,7 +22,8 @@ struct DebianLayer: Sendable {
   func write(to layer: inout LayerBuilder) throws {
     if isLowest { try writeSkeleton(to: &layer) }
     for package in packages { try write(package, to: &layer) }
-    try layer.replacement(FileHeader(path: RelativePath("var/lib/dpkg/status"), permissions: 0o644), DpkgDatabase.status(installed), origin: "dpkg")
+    try layer.replacement(
+      FileHeader(path: RelativePath("var/lib/dpkg/status"), permissions: 0o644), DpkgDatabase.status(installed), origin: "dpkg")
   }
 
   /// What no package ships because the installer makes it: the links of the merged /usr (Debian's usrmerge), and mount points.

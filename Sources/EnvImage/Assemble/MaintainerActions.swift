@@ -64,7 +64,8 @@ struct MaintainerActions {
       if bundle.last != UInt8(ascii: "\n") { bundle.append(UInt8(ascii: "\n")) }
     }
     let configuration = names.map { $0.dropFirst(Self.certificates.count) + "\n" }.joined()
-    try layer.file(FileHeader(path: RelativePath("etc/ca-certificates.conf"), permissions: 0o644), Array(configuration.utf8), origin: origin)
+    try layer.file(
+      FileHeader(path: RelativePath("etc/ca-certificates.conf"), permissions: 0o644), Array(configuration.utf8), origin: origin)
     try layer.file(FileHeader(path: RelativePath("etc/ssl/certs/ca-certificates.crt"), permissions: 0o644), bundle, origin: origin)
   }
 
@@ -76,7 +77,8 @@ struct MaintainerActions {
       ],
       links: ["etc/dpkg/origins/default": "debian", "var/lock": "/run/lock", "var/run": "/run", "var/spool/mail": "../mail"],
       folders: [
-        "mnt": 0o755, "srv": 0o755, "opt": 0o755, "etc/opt": 0o755, "var/opt": 0o755, "media": 0o755, "var/mail": 0o2775, "run/lock": 0o1777,
+        "mnt": 0o755, "srv": 0o755, "opt": 0o755, "etc/opt": 0o755, "var/opt": 0o755, "media": 0o755, "var/mail": 0o2775,
+        "run/lock": 0o1777,
         "usr/local": 0o755, "usr/local/bin": 0o755, "usr/local/etc": 0o755, "usr/local/include": 0o755, "usr/local/lib": 0o755,
         "usr/local/sbin": 0o755, "usr/local/share": 0o755, "usr/local/src": 0o755,
       ],

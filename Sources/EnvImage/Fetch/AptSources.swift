@@ -26,7 +26,8 @@ struct AptSource: Equatable, Sendable {
       guard let uri = words.popFirst(), let suite = words.popFirst() else { return nil }
       let signedBy = options.first { $0.lowercased().hasPrefix("signed-by=") }.map { String($0.dropFirst("signed-by=".count)) }
       return AptSource(
-        uri: uri, suite: suite, components: Array(words), signedBy: signedBy, isTrusted: options.contains { $0.lowercased() == "trusted=yes" })
+        uri: uri, suite: suite, components: Array(words), signedBy: signedBy,
+        isTrusted: options.contains { $0.lowercased() == "trusted=yes" })
     }
   }
 

@@ -115,7 +115,8 @@ struct PythonOrigins: Sendable {
     // Wide enough that no URL is broken over lines.
     environment["COLUMNS"] = "4000"
     environment["LC_ALL"] = "C.UTF-8"
-    let command = Command(try Executable.find("python3"), ["-m", "pip", "--disable-pip-version-check"] + arguments, environment: environment)
+    let command = Command(
+      try Executable.find("python3"), ["-m", "pip", "--disable-pip-version-check"] + arguments, environment: environment)
     return String(decoding: try command.runSuccessfully().output, as: UTF8.self)
   }
 

@@ -38,7 +38,8 @@ enum BundledTree {
       guard let target = RecipePath(destination) else { throw ImageError.invalidImagePath(destination) }
       pins.append(
         RecipeLock.FilePin(
-          path: target, source: source, size: Int64(bytes.count), sha256: .sha256(of: bytes), isExecutable: status.permissions & 0o100 != 0))
+          path: target, source: source, size: Int64(bytes.count), sha256: .sha256(of: bytes), isExecutable: status.permissions & 0o100 != 0)
+      )
     default:
       // A link could lead anywhere, and nothing else is content.
       throw ImageError.invalidRecipe(place: path.string, reason: "only files and folders can be bundled")

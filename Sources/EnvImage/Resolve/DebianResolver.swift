@@ -34,7 +34,7 @@ struct DebianResolver {
     for name in ["state/lists/partial", "cache/archives/partial"] { try FileSystem.createDirectories(folder.appending(name)) }
     try FileSystem.writeAtomically([], to: folder.appending("state/status"))
     let lines = Set(origins.sources.map { $0.line(suite: debian.suite, architecture: architecture) }).sorted().joined()
-    try FileSystem.writeAtomically(Array(lines.utf8), to: folder.appending("sources.list"))
+    try FileSystem.writeAtomically(Array(lines.utf8), to: folder.appending("sources.list"), mode: 0o600)
   }
 
   /// What apt would install. Recommended packages are left to the recipe to name.
@@ -58,10 +58,12 @@ struct DebianResolver {
         let architecture = record["Architecture"], let path = record["Filename"], let size = record["Size"].flatMap({ Int64($0) }),
         let digest = record["SHA256"].flatMap({ try? Digest(hex: $0) }), let layer = layerOfPackage[selection.package]
       else {
-        throw ImageError.resolverAnswer(tool: "apt-cache", reason: "no file, size and SHA-256 for \(selection.package) \(selection.version)")
+        throw ImageError.resolverAnswer(
+          tool: "apt-cache", reason: "no file, size and SHA-256 for \(selection.package) \(selection.version)")
       }
       return RecipeLock.DebianPin(
-        package: selection.package, version: selection.version, architecture: architecture, size: size, sha256: digest, path: path, layer: layer)
+        package: selection.package, version: selection.version, architecture: architecture, size: size, sha256: digest, path: path,
+        layer: layer)
     }
     func key(_ pin: RecipeLock.DebianPin) -> (Int, String) { (order.firstIndex(of: pin.layer) ?? 0, pin.package) }
     return pins.sorted { key($0) < key($1) }

@@ -97,8 +97,11 @@ let testTargets: [Target] = [
     path: "Tests/LaunchDriver",
     swiftSettings: strict),
   tests("EnvDrift", ["EnvCore"]),
-  tests("HTTP", ["EnvCore"]),
-  tests("EnvImage", ["EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "EnvStore", system]),
+  .target(name: "LoopbackHTTP", dependencies: ["EnvCore"], path: "Tests/LoopbackHTTP", swiftSettings: strict),
+  tests("HTTP", ["EnvCore", "LoopbackHTTP"]),
+  tests(
+    "EnvImage",
+    ["EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "LoopbackHTTP", system]),
   .testTarget(name: "LayeringTests", swiftSettings: strict),
 ]
 

@@ -89,6 +89,7 @@ struct WheelBuilder {
   var version = "1.0"
   var files: [(path: String, content: [UInt8], permissions: UInt32)] = []
   var entryPoints: String?
+  var requirements: [String] = []
   /// Rows to use in place of the right ones.
   var recordOverride: [String: String] = [:]
   var recordOmits: Set<String> = []
@@ -99,9 +100,10 @@ struct WheelBuilder {
   mutating func file(_ path: String, _ text: String, _ permissions: UInt32 = 0o644) { files.append((path, Array(text.utf8), permissions)) }
 
   func build() -> [UInt8] {
+    let metadata = "Metadata-Version: 2.1\nName: \(name)\nVersion: \(version)\n" + requirements.map { "Requires-Dist: \($0)\n" }.joined()
     var all = files
     all.append(("\(distInfo)/WHEEL", Array("Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n".utf8), 0o644))
-    all.append(("\(distInfo)/METADATA", Array("Metadata-Version: 2.1\nName: \(name)\nVersion: \(version)\n".utf8), 0o644))
+    all.append(("\(distInfo)/METADATA", Array(metadata.utf8), 0o644))
     if let entryPoints { all.append(("\(distInfo)/entry_points.txt", Array(entryPoints.utf8), 0o644)) }
     let rows = all.filter { !recordOmits.contains($0.path) }.map { file in
       recordOverride[file.path] ?? CommaSeparated.line([file.path, Digest.sha256(of: file.content).recordText, "\(file.content.count)"])
@@ -124,26 +126,36 @@ enum ZipBuilder {
     for (path, content, permissions) in files {
       let offset = body.count
       let name = Array(path.utf8)
+      let checksum = UInt64(crc32(content))
+      let size = UInt64(content.count)
+      let length = UInt64(name.count)
       // Version, flags (UTF-8 names), method, time, date (1980-01-01), CRC, sizes, name length, extra length.
-      let common =
-        little(20, 2) + little(0x800, 2) + little(0, 2) + little(0, 2) + little(0x21, 2) + little(UInt64(crc32(content)), 4)
-        + little(UInt64(content.count), 4) + little(UInt64(content.count), 4) + little(UInt64(name.count), 2) + little(0, 2)
-      body += little(0x0403_4b50, 4) + common + name + content
-      directory += little(0x0201_4b50, 4) + little(0x0314, 2) + common + little(0, 2) + little(0, 2) + little(0, 2)
-      directory += little(UInt64(0o100000 | permissions) << 16, 4) + little(UInt64(offset), 4) + name
+      let common = little([(20, 2), (0x800, 2), (0, 2), (0, 2), (0x21, 2), (checksum, 4), (size, 4), (size, 4), (length, 2), (0, 2)])
+      body += little([(0x0403_4b50, 4)]) + common + name + content
+      directory += little([(0x0201_4b50, 4), (0x0314, 2)]) + common
+      directory += little([(0, 2), (0, 2), (0, 2), (UInt64(0o100000 | permissions) << 16, 4), (UInt64(offset), 4)]) + name
     }
-    let end =
-      little(0x0605_4b50, 4) + little(0, 4) + little(UInt64(files.count), 2) + little(UInt64(files.count), 2)
-      + little(UInt64(directory.count), 4) + little(UInt64(body.count), 4) + little(0, 2)
+    let count = UInt64(files.count)
+    let end = little([(0x0605_4b50, 4), (0, 4), (count, 2), (count, 2), (UInt64(directory.count), 4), (UInt64(body.count), 4), (0, 2)])
     return body + directory + end
   }
 
-  private static func little(_ value: UInt64, _ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+  /// Values with their width in bytes, least significant byte first.
+  private static func little(_ fields: [(value: UInt64, width: Int)]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for field in fields {
+      for index in 0..<field.width { bytes.append(UInt8(truncatingIfNeeded: field.value >> UInt64(8 * index))) }
+    }
+    return bytes
+  }
 
   private static func crc32(_ bytes: [UInt8]) -> UInt32 {
-    ~bytes.reduce(~UInt32(0)) { crc, byte in
-      (0..<8).reduce(crc ^ UInt32(byte)) { crc, _ in crc & 1 == 1 ? crc >> 1 ^ 0xedb8_8320 : crc >> 1 }
+    var crc = ~UInt32(0)
+    for byte in bytes {
+      crc ^= UInt32(byte)
+      for _ in 0..<8 { crc = crc & 1 == 1 ? (crc >> 1) ^ 0xedb8_8320 : crc >> 1 }
     }
+    return ~crc
   }
 }
 

@@ -1,6 +1,6 @@
 /// The client against a server that misbehaves in every way a network does.
 import EnvCore
-import Glibc
+import LoopbackHTTP
 import Testing
 
 @testable import HTTP
@@ -16,10 +16,10 @@ import Testing
     return HTTPClient(policy: policy)
   }
 
-  private func serving<Value>(_ answers: [Answer], _ body: (LoopbackServer) throws -> Value) throws -> Value {
+  private func serving(_ answers: [Answer], _ body: (LoopbackServer) throws -> Void) throws {
     let server = try LoopbackServer(answers)
     defer { server.stop() }
-    return try body(server)
+    try body(server)
   }
 
   @Test func deliversTheBodyAndItsHead() throws {
@@ -38,7 +38,7 @@ import Testing
       .ok(rest, headers: ["ETag: \"v1\"", "Content-Range: bytes 40000-99999/100000"], status: "206 Partial Content"),
     ]
     try serving(answers) { server in
-      #expect(try Self.client().get(HTTPRequest(server.url())).body == Self.body)
+      try #expect(Self.client().get(HTTPRequest(server.url())).body == Self.body)
       #expect(server.requests.count == 2)
       #expect(server.requests.last?.contains("Range: bytes=40000-\r\n") == true)
       #expect(server.requests.last?.contains("If-Range: \"v1\"\r\n") == true)
@@ -47,7 +47,7 @@ import Testing
 
   @Test func skipsWhatItHasWhenTheServerKnowsNoRanges() throws {
     try serving([.cut(Array(Self.body[..<7]), promised: 100_000), .ok(Self.body)]) { server in
-      #expect(try Self.client().get(HTTPRequest(server.url())).body == Self.body)
+      try #expect(Self.client().get(HTTPRequest(server.url())).body == Self.body)
     }
   }
 
@@ -89,7 +89,7 @@ import Testing
   @Test(arguments: ["503 Service Unavailable", "429 Too Many Requests", "500 Internal Server Error"])
   func triesAgainAfter(status: String) throws {
     try serving([.ok(Array("busy".utf8), headers: ["Retry-After: 0"], status: status), .ok(Self.body)]) { server in
-      #expect(try Self.client().get(HTTPRequest(server.url())).body == Self.body)
+      try #expect(Self.client().get(HTTPRequest(server.url())).body == Self.body)
       #expect(server.requests.count == 2)
     }
   }
@@ -100,7 +100,7 @@ import Testing
     let client = HTTPClient(policy: policy)
     try serving([.ok([], headers: ["Retry-After: 1"], status: "503 Service Unavailable"), .ok([7])]) { server in
       let start = ContinuousClock.now
-      #expect(try client.get(HTTPRequest(server.url())).body == [7])
+      try #expect(client.get(HTTPRequest(server.url())).body == [7])
       #expect(ContinuousClock.now - start >= .milliseconds(990))
     }
   }
@@ -150,7 +150,7 @@ import Testing
   }
 
   @Test func readsAMirrorOnDisk() throws {
-    #expect(try Self.client().get(HTTPRequest("file:///proc/self/cmdline")).body.isEmpty == false)
+    try #expect(Self.client().get(HTTPRequest("file:///proc/self/cmdline")).body.isEmpty == false)
     let error = #expect(throws: HTTPError.self) { try Self.client().get(HTTPRequest("file:///no/such/file")) }
     guard case .transferFailed = error else { Issue.record("unexpected \(String(describing: error))"); return }
   }

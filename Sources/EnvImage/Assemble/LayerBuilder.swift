@@ -171,7 +171,7 @@ struct LayerBuilder: ~Copyable {
   private func entry(_ header: FileHeader, kind: ArchiveEntry.Kind, size: Int64) -> ArchiveEntry {
     ArchiveEntry(
       path: header.path.isRoot ? "." : header.path.string, kind: kind, permissions: header.permissions, uid: header.uid, gid: header.gid,
-      size: size, modified: min(header.modified, created), extendedAttributes: header.extendedAttributes)
+      size: size, modified: max(0, min(header.modified, created)), extendedAttributes: header.extendedAttributes)
   }
 
   private func conflict(_ path: String, _ present: LayerInventory.Item, _ origin: String) -> ImageError {

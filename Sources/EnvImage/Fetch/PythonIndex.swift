@@ -1,5 +1,6 @@
 /// A project's page on a package index, in either of its forms. It parses bytes; asking the index is `IndexClient`'s work.
 import EnvCore
+import HTTP
 
 /// A file that an index offers for a project.
 struct IndexFile: Equatable, Sendable {
@@ -43,9 +44,9 @@ enum IndexPage {
   }
 
   private static func json(_ bytes: [UInt8], url: String) throws -> [IndexFile] {
-    try CanonicalJSON.decode(Page.self, from: bytes, object: redactedPageName(url)).files.map { file in
+    try CanonicalJSON.decode(Page.self, from: bytes, object: "the index page " + redacted(url: url)).files.map { file in
       IndexFile(
-        filename: file.filename, url: resolve(file.url, against: url), sha256: file.hashes["sha256"].flatMap { try? Digest(hex: $0) },
+        filename: file.filename, url: absoluteURL(file.url, from: url), sha256: file.hashes["sha256"].flatMap { try? Digest(hex: $0) },
         size: file.size, published: file.published.flatMap { Timestamp(parsing: $0) })
     }
   }
@@ -59,7 +60,7 @@ enum IndexPage {
       rest = rest[rest.index(after: close)...]
       let name = tag.prefix { !$0.isWhitespace }.lowercased()
       guard name == "a" || name == "base", let reference = attribute("href", of: tag) else { continue }
-      let absolute = resolve(reference, against: base)
+      let absolute = absoluteURL(reference, from: base)
       if name == "base" {
         base = absolute
         continue
@@ -86,13 +87,10 @@ enum IndexPage {
       .replacing("&amp;", with: "&")
   }
 
-  private static func redactedPageName(_ url: String) -> String {
-    "the index page " + (url.split(separator: "@").last.map(String.init) ?? url)
-  }
 }
 
 /// `reference` seen from the page at `base` (RFC 3986, section 5.2), for the shapes that index pages use.
-func resolve(_ reference: String, against base: String) -> String {
+func absoluteURL(_ reference: String, from base: String) -> String {
   if reference.firstRange(of: "://") != nil { return reference }
   guard let scheme = base.firstRange(of: "://") else { return reference }
   if reference.hasPrefix("//") { return base[..<scheme.lowerBound] + ":" + reference }

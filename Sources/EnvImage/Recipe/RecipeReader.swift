@@ -23,10 +23,11 @@ extension Recipe {
       allowed: [
         "name", "platform", "created", "debian", "python", "files", "environment", "user", "workdir", "command", "labels",
       ])
+    let name = try name(top.required("name"))
     let platformNode = try top.required("platform")
     guard let platform = Platform(parsing: try platformNode.string()) else { throw platformNode.expected("a platform such as linux/amd64") }
     return Recipe(
-      name: try name(top.required("name")),
+      name: name,
       platform: platform,
       created: try timestamp(top.required("created")),
       debian: try debian(top.required("debian")),

@@ -34,7 +34,7 @@ struct DebianResolver {
     for name in ["state/lists/partial", "cache/archives/partial"] { try FileSystem.createDirectories(folder.appending(name)) }
     try FileSystem.writeAtomically([], to: folder.appending("state/status"))
     let lines = Set(origins.sources.map { $0.line(suite: debian.suite, architecture: architecture) }).sorted().joined()
-    try FileSystem.writeAtomically(Array(lines.utf8), to: folder.appending("sources.list"))
+    try FileSystem.writeAtomically(Array(lines.utf8), to: folder.appending("sources.list"), mode: 0o600)
   }
 
   /// What apt would install. Recommended packages are left to the recipe to name.

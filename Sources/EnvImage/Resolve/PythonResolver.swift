@@ -95,11 +95,13 @@ struct PythonResolver {
       [
         "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--dry-run", "--ignore-installed", "--report",
         report.string, "--target", folder.appending("target").string, "--constraint", constraintsPath.string, "--only-binary=:all:",
-        "--implementation", "cp", "--python-version", python.version, "--index-url", index.indexes.first ?? "",
+        "--implementation", "cp", "--python-version", python.version,
       ]
       + Self.platformTags(platform, glibcMinor: glibcMinor).flatMap { ["--platform", $0] } + ["--"] + python.requirements
     var environment = ProcessEnvironment.inherited
     environment["LC_ALL"] = "C.UTF-8"
+    // Not an argument, because everybody on the machine can read those and the URL may hold a password.
+    environment["PIP_INDEX_URL"] = index.indexes.first
     _ = try Command(try Executable.find("python3"), arguments, environment: environment).runSuccessfully()
     return try Self.choices(FileSystem.readFile(report))
   }

@@ -40,7 +40,7 @@ public struct RecipeLocker: Sendable {
 
   private func resolveDebian(_ recipe: Recipe) throws -> [RecipeLock.DebianPin] {
     try reporter.stage("resolve Debian packages") { _ in
-      let pins = try withTemporaryFolder { folder in
+      let pins = try store.withTemporaryFolder("resolve") { folder in
         let resolver = DebianResolver(folder: folder, architecture: recipe.platform.architecture)
         return try resolver.resolve(recipe.debian, DebianOrigins.ofThisMachine(suite: recipe.debian.suite))
       }
@@ -52,7 +52,7 @@ public struct RecipeLocker: Sendable {
     guard let python = recipe.python else { return [] }
     return try reporter.stage("resolve Python packages") { _ in
       let index = IndexClient(indexes: try PythonOrigins.ofThisMachine().indexes, client: client)
-      let pins = try withTemporaryFolder { folder in
+      let pins = try store.withTemporaryFolder("resolve") { folder in
         let resolver = PythonResolver(folder: folder, index: index, sizeOfFile: sizeByFetching)
         return try resolver.resolve(python, platform: recipe.platform, glibcMinor: Self.glibcMinor(debian))
       }
@@ -72,13 +72,5 @@ public struct RecipeLocker: Sendable {
       let minor = Int(libc.version.dropFirst(2).prefix { $0.isNumber })
     else { throw ImageError.resolverAnswer(tool: "apt-get", reason: "Python wheels need libc6 among the packages") }
     return minor
-  }
-
-  private func withTemporaryFolder<Value>(_ body: (FilePath) throws -> Value) throws -> Value {
-    let folder = store.home.appending("tmp").appending("resolve." + FileSystem.uniqueSuffix())
-    try FileSystem.createDirectories(folder)
-    // What cannot be removed is the next command's to sweep; the error of the body matters more.
-    defer { try? FileSystem.removeTree(folder) }
-    return try body(folder)
   }
 }

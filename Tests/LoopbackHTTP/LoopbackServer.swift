@@ -4,38 +4,45 @@ import Glibc
 import Synchronization
 
 /// What the server does with one connection, after it has read the head of the request.
-enum Answer: Sendable {
+public enum Answer: Sendable {
   /// Sends these bytes and closes.
   case bytes([UInt8])
   /// Sends the head, then the chunk over and over until the client goes away or 64 MiB are through.
   case endless(head: String, chunk: [UInt8])
 
   /// A complete answer with its length.
-  static func ok(_ body: [UInt8], headers: [String] = [], status: String = "200 OK") -> Answer {
+  public static func ok(_ body: [UInt8], headers: [String] = [], status: String = "200 OK") -> Answer {
     .bytes(Array(head(status, ["Content-Length: \(body.count)"] + headers).utf8) + body)
   }
 
   /// An answer that promises `promised` bytes and delivers fewer.
-  static func cut(_ body: [UInt8], promised: Int, headers: [String] = []) -> Answer {
+  public static func cut(_ body: [UInt8], promised: Int, headers: [String] = []) -> Answer {
     .bytes(Array(head("200 OK", ["Content-Length: \(promised)"] + headers).utf8) + body)
   }
 
-  static func head(_ status: String, _ headers: [String]) -> String {
+  public static func head(_ status: String, _ headers: [String]) -> String {
     (["HTTP/1.1 \(status)", "Connection: close"] + headers).joined(separator: "\r\n") + "\r\n\r\n"
   }
 }
 
-/// Serves one answer a connection, in order; the last one again and again. It ends with its owner, and by itself after twenty seconds.
-final class LoopbackServer: Sendable {
-  let port: UInt16
+/// Serves one answer a connection. It ends with its owner, and by itself after twenty seconds.
+public final class LoopbackServer: Sendable {
+  /// Where it listens, on 127.0.0.1.
+  public let port: UInt16
   private let socket: CInt
-  private let answers: [Answer]
+  private let answer: @Sendable (_ path: String, _ index: Int) -> Answer
   private let heads = Mutex<[String]>([])
   private let isStopped = Mutex(false)
   private let thread = Mutex<EnvCore.Thread?>(nil)
 
-  init(_ answers: [Answer]) throws {
-    self.answers = answers
+  /// Answers in this order, whatever is asked; the last one again and again.
+  public convenience init(_ answers: [Answer]) throws {
+    try self.init { _, index in answers[min(index, answers.count - 1)] }
+  }
+
+  /// Answers by the path that is asked for and the number of requests before.
+  public init(_ answer: @escaping @Sendable (_ path: String, _ index: Int) -> Answer) throws {
+    self.answer = answer
     socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -48,14 +55,17 @@ final class LoopbackServer: Sendable {
     thread.withLock { $0 = EnvCore.Thread { [self] in serve() } }
   }
 
-  enum Failure: Error { case cannotListen(Int32) }
+  /// The server could not start.
+  public enum Failure: Error { case cannotListen(Int32) }
 
-  func url(_ path: String = "/file") -> String { "http://127.0.0.1:\(port)\(path)" }
+  /// A URL of this server.
+  public func url(_ path: String = "/file") -> String { "http://127.0.0.1:\(port)\(path)" }
 
   /// The heads of all requests so far.
-  var requests: [String] { heads.withLock { $0 } }
+  public var requests: [String] { heads.withLock { $0 } }
 
-  func stop() {
+  /// Ends the server and waits for its thread.
+  public func stop() {
     isStopped.withLock { $0 = true }
     thread.withLock { thread in
       thread?.join()
@@ -75,8 +85,10 @@ final class LoopbackServer: Sendable {
       guard poll(&waiting, 1, 50) > 0 else { continue }
       let connection = accept(socket, nil, nil)
       guard connection >= 0 else { continue }
-      heads.withLock { $0.append(Self.readHead(connection)) }
-      answer(answers[min(served, answers.count - 1)], on: connection)
+      let head = Self.readHead(connection)
+      heads.withLock { $0.append(head) }
+      let words = head.split(separator: " ", maxSplits: 2)
+      send(answer(words.count > 1 ? String(words[1]) : "", served), on: connection)
       served += 1
       close(connection)
     }
@@ -89,7 +101,7 @@ final class LoopbackServer: Sendable {
     return String(decoding: head, as: UTF8.self)
   }
 
-  private func answer(_ answer: Answer, on connection: CInt) {
+  private func send(_ answer: Answer, on connection: CInt) {
     switch answer {
     case .bytes(let bytes): _ = Self.sendAll(bytes, on: connection)
     case .endless(let head, let chunk):
@@ -105,7 +117,7 @@ final class LoopbackServer: Sendable {
   private static func sendAll(_ bytes: [UInt8], on connection: CInt) -> Bool {
     var rest = bytes[...]
     while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+      let count = rest.withUnsafeBytes { Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
       guard count > 0 else { return false }
       rest = rest.dropFirst(count)
     }

@@ -35,7 +35,7 @@ extension ContainerLauncher {
     _ request: LaunchRequest, image: LaunchImage, in folder: ThrowawayFolder, client: RuntimeClient, streams: ContainerStreams
   ) throws -> ExitStatus {
     let start = ContainerStart(
-      client: client, container: folder.id, bundle: folder.bundle, image: image, request: request, isWorkspace: false,
+      client: client, container: folder.id, files: folder.files, image: image, request: request, isWorkspace: false,
       lock: folder.runtimeLock.descriptor)
     // Before the start, so that no signal kills us between the two.
     let relay = try SignalRelay()
@@ -49,7 +49,7 @@ extension ContainerLauncher {
       child = try start.start(input: .null, output: .pipe, errors: .pipe)
       status = try child.finish(output: .lines(output), errors: .lines(errors), relay: relay).status
     }
-    try requireNoRuntimeError(status, client: client, action: "run", container: folder.id, log: folder.bundle.runtimeLog)
+    try requireNoRuntimeError(status, client: client, action: "run", container: folder.id, log: folder.files.runtimeLog)
     return status
   }
 

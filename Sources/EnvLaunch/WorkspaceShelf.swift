@@ -14,9 +14,9 @@ extension LaunchLayout {
   }
 
   func writeWorkspace(_ record: Workspace) throws {
-    let bundle = workspace(record.id)
-    try FileSystem.createDirectories(bundle.path, mode: 0o700)
-    try FileSystem.writeAtomically(try CanonicalJSON.encode(record), to: bundle.record, mode: 0o600)
+    let files = workspace(record.id)
+    try FileSystem.createDirectories(files.path, mode: 0o700)
+    try FileSystem.writeAtomically(try CanonicalJSON.encode(record), to: files.record, mode: 0o600)
   }
 
   /// The ids of all workspaces, sorted.

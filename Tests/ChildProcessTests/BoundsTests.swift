@@ -60,7 +60,8 @@ import Testing
     defer { try? file.close() }
     let number = String(unsafeUninitializedCapacity: 20) { (try? file.read(into: UnsafeMutableRawBufferPointer($0))) ?? 0 }
     let grandchild = try #require(pid_t(number.split(separator: "\n").first ?? ""))
-    #expect(ProcessHandle(pid: grandchild)?.waitForEnd(within: .seconds(2)) ?? true)
+    let hasEnded = ProcessHandle(pid: grandchild)?.waitForEnd(within: .seconds(2)) ?? true
+    #expect(hasEnded)
   }
 
   @Test func childThatIgnoresTermIsKilled() throws {

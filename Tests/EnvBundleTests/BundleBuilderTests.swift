@@ -1,5 +1,5 @@
 /// From image defaults and requests to a configuration.
-import EnvBundle
+@testable import EnvBundle
 import OCI
 import Testing
 

@@ -39,7 +39,7 @@ import Testing
       let delay = Duration.milliseconds(Int.random(in: 0...400))
       try kill(fixture, ["run", "--", "sleep", marker], after: delay)
       let next = try fixture.run(["run", "--", "true"])
-      #expect(next.status.isSuccess, "after \(delay): \(next.errors)")
+      #expect(next.isSuccess, "after \(delay): \(next.errors)")
       #expect(try fixture.leftovers() == [], "after \(delay)")
       #expect(processes(with: "sleep\0" + marker) == 0, "after \(delay)")
     }
@@ -52,10 +52,10 @@ import Testing
       let delay = Duration.milliseconds(Int.random(in: 0...400))
       try kill(fixture, ["start", fixture.project.string], after: delay)
       let next = try fixture.run(["start", fixture.project.string])
-      #expect(next.status.isSuccess, "after \(delay): \(next.errors)")
-      #expect(try fixture.run(["exec", fixture.project.string, "--", "true"]).status.isSuccess, "after \(delay)")
+      #expect(next.isSuccess, "after \(delay): \(next.errors)")
+      #expect(try fixture.run(["exec", fixture.project.string, "--", "true"]).isSuccess, "after \(delay)")
       #expect(try fixture.run(["list"]).lines.map { $0.split(separator: " ")[1] } == ["running"], "after \(delay)")
-      #expect(try fixture.run(["down", fixture.project.string]).status.isSuccess, "after \(delay)")
+      #expect(try fixture.run(["down", fixture.project.string]).isSuccess, "after \(delay)")
       #expect(try fixture.leftovers() == [], "after \(delay)")
     }
   }

@@ -117,7 +117,7 @@ final class LaunchFixture {
   var known: Set<String> = []
 
   func noteContainers() {
-    for name in (try? FileSystem.list(home.appending("run/runc"))) ?? [] { known.insert(name) }
+    for folder in ["run/runc", "run/throwaway"] { known.formUnion((try? FileSystem.list(home.appending(folder))) ?? []) }
   }
 
   static func hostMounts() throws -> [String] {
@@ -127,15 +127,17 @@ final class LaunchFixture {
 
 /// What one call of the driver gave.
 struct Outcome {
-  let status: ExitStatus
+  /// The exit code, or 128 plus the signal's number.
+  let code: Int32
   let output: String
   let errors: String
 
   init(_ completion: Completion) {
-    status = completion.status
+    code = completion.status.code
     output = String(decoding: completion.output, as: UTF8.self)
     errors = completion.errorText
   }
 
+  var isSuccess: Bool { code == 0 }
   var lines: [String] { output.split(separator: "\n").map(String.init) }
 }

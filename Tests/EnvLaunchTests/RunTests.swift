@@ -10,17 +10,17 @@ import Testing
 @Suite(.serialized, .enabled(if: Host.canLaunch, Host.lacking)) struct RunTests {
   @Test(arguments: [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill -TERM $$", 143)])
   func exitCodePassesThrough(script: String, expected: Int32) throws {
-    #expect(try LaunchFixture().script(script).status.code == expected)
+    #expect(try LaunchFixture().script(script).code == expected)
   }
 
   @Test func missingCommandIs127AndNamesIt() throws {
     let outcome = try LaunchFixture().run(["run", "--", "no-such-command"])
-    #expect(outcome.status.code == 127)
+    #expect(outcome.code == 127)
     #expect(outcome.errors.contains("command 'no-such-command' is not in the environment (looked in /bin)"))
   }
 
   @Test func plainFileIs126() throws {
-    #expect(try LaunchFixture().run(["run", "--", "/lower/plain"]).status.code == 126)
+    #expect(try LaunchFixture().run(["run", "--", "/lower/plain"]).code == 126)
   }
 
   @Test func environmentFolderUserAndName() throws {
@@ -44,7 +44,7 @@ import Testing
   @Test func layersStayAsTheyAreAndTheNextRunIsFresh() throws {
     let fixture = try LaunchFixture()
     let before = try fixture.layerListing()
-    #expect(try fixture.script("echo x > /etc/passwd; rm -r /bin/busybox /opaque 2>/dev/null; echo y > /new").status.isSuccess)
+    #expect(try fixture.script("echo x > /etc/passwd; rm -r /bin/busybox /opaque 2>/dev/null; echo y > /new").isSuccess)
     #expect(try fixture.layerListing() == before)
     #expect(try fixture.script("ls / | grep new; cat /opaque/new").output == "new")
   }
@@ -67,13 +67,13 @@ import Testing
 
   @Test func workspaceFolderIsWritable() throws {
     let fixture = try LaunchFixture()
-    #expect(try fixture.run(["run", fixture.project.string, "--", "sh", "-c", "echo hi > /workspace/file"]).status.isSuccess)
+    #expect(try fixture.run(["run", fixture.project.string, "--", "sh", "-c", "echo hi > /workspace/file"]).isSuccess)
     #expect(try FileSystem.readFile(fixture.project.appending("file")) == Array("hi\n".utf8))
   }
 
   @Test func missingMountSourceIsAUsageError() throws {
     let outcome = try LaunchFixture().run(["run", "/no/such/folder", "--", "true"])
-    #expect(outcome.status.code == 2)
+    #expect(outcome.code == 2)
     #expect(outcome.errors.contains("'/no/such/folder'"))
   }
 
@@ -116,16 +116,16 @@ import Testing
       let pipeline = "(sleep 1.5; printf '\(keys)'; sleep 1.5) | script -qec \"\(line)\" /dev/null"
       return Outcome(try Command("/bin/sh", ["-c", pipeline]).run(deadline: .seconds(60)))
     }
-    #expect(try typed("\\003", into: ["run", "--", "sleep", "60"]).status.code == 130)
-    #expect(try typed("\\003", into: ["run", "--tty", "--", "sleep", "60"]).status.code == 130)
+    #expect(try typed("\\003", into: ["run", "--", "sleep", "60"]).code == 130)
+    #expect(try typed("\\003", into: ["run", "--tty", "--", "sleep", "60"]).code == 130)
     let session = try typed("tty\\nexit 3\\n", into: ["run", "--tty", "--", "sh"])
-    #expect(session.status.code == 3)
+    #expect(session.code == 3)
     #expect(session.output.contains("/dev/pts/0"))
     #expect(try fixture.leftovers() == [])
   }
 
   @Test func terminalWithoutOneIsAUsageError() throws {
-    #expect(try LaunchFixture().run(["run", "--tty", "--", "true"]).status.code == 2)
+    #expect(try LaunchFixture().run(["run", "--tty", "--", "true"]).code == 2)
   }
 }
 

@@ -26,8 +26,9 @@ extension ContainerLauncher {
     }
   }
 
-  /// Puts right what throw-away containers of a killed envctl left behind.
+  /// Puts right what a killed envctl left of throw-away containers and of removed workspaces.
   public func removeAbandoned() throws(LaunchError) {
+    layout.removeWorkspacesAside()
     try launching("removing what an interrupted run left") { try ThrowawayFolder.removeAbandoned(in: layout) }
   }
 

@@ -32,6 +32,7 @@ extension ContainerLauncher {
     }
     let runtime = try selectRuntime()
     try client(runtime).delete(id)
+    try layout.removeExecFiles(id)
     let workspace = Workspace(
       schema: Workspace.currentSchema, id: id, folder: request.folder.string, environment: request.environment, image: request.image,
       request: request.launch, runtime: runtime, created: known?.created ?? Int64(time(nil)))
@@ -39,7 +40,7 @@ extension ContainerLauncher {
       return (try start(workspace, lock: lock), true)
     } catch {
       // One that never ran holds nothing of value, and would only stand in the way of the next try.
-      if known == nil { try? FileSystem.removeTree(layout.workspace(id).path) }
+      if known == nil { try? layout.removeWorkspace(id) }
       throw error
     }
   }

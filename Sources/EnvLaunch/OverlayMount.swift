@@ -62,7 +62,11 @@ private final class DescriptorList {
   deinit { for descriptor in descriptors { try? descriptor.close() } }
 
   func open(_ path: FilePath) throws {
-    descriptors.append(try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec, .noFollow]))
+    do {
+      descriptors.append(try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec, .noFollow]))
+    } catch let errno as Errno {
+      throw FileSystemError(call: "open", path: path, errno: errno)
+    }
   }
 
   var magicLinks: [String] { descriptors.map { "/proc/self/fd/\($0.rawValue)" } }

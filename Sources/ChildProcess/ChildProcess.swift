@@ -63,9 +63,10 @@ public struct ChildProcess: ~Copyable, Sendable {
     var hasEnded = false
     var isTooLong = false
     while !hasEnded || output != nil || errors != nil {
-      let ready = poll([
-        hasEnded ? -1 : handle.descriptor, output?.descriptor ?? -1, errors?.descriptor ?? -1, relay?.descriptor ?? -1,
-      ], for: watch.timeLeft)
+      let ready = poll(
+        [
+          hasEnded ? -1 : handle.descriptor, output?.descriptor ?? -1, errors?.descriptor ?? -1, relay?.descriptor ?? -1,
+        ], for: watch.timeLeft)
       if ready[0] {
         hasEnded = true
         watch.limit(to: Self.drainTime)

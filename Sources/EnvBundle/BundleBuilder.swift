@@ -33,7 +33,8 @@ public struct BundleBuilder: Sendable {
 
   /// The process of `request`; also what `exec` runs in a container that is there already.
   public func process(for request: LaunchRequest) throws(BundleError) -> RuntimeSpec.Process {
-    let command = (request.entrypoint ?? image.entrypoint ?? []) + (request.command ?? (request.entrypoint == nil ? image.command ?? [] : []))
+    let command =
+      (request.entrypoint ?? image.entrypoint ?? []) + (request.command ?? (request.entrypoint == nil ? image.command ?? [] : []))
     guard let program = command.first, !program.isEmpty else { throw .noCommand }
     let user = try users.resolve(request.user ?? image.user ?? "")
     let folder = [request.workingDirectory, image.workingDirectory].compactMap { $0 }.first { !$0.isEmpty } ?? "/"

@@ -1,7 +1,8 @@
-/// From image defaults and requests to a configuration.
-@testable import EnvBundle
 import OCI
 import Testing
+
+/// From image defaults and requests to a configuration.
+@testable import EnvBundle
 
 private let passwd = Array(
   """
@@ -53,10 +54,11 @@ private func request(_ command: [String]? = ["true"], _ change: (inout LaunchReq
     #expect(spec.mounts.first { $0.destination == "/dev/shm" }?.type == "bind")
   }
 
-  @Test(arguments: [
-    (nil, nil, ["/entry", "cmd"]), (["x"], nil, ["/entry", "x"]), (["x"], [], ["x"]), (["x"], ["/other"], ["/other", "x"]),
-    (nil, ["/other"], ["/other"]),
-  ] as [([String]?, [String]?, [String])])
+  @Test(
+    arguments: [
+      (nil, nil, ["/entry", "cmd"]), (["x"], nil, ["/entry", "x"]), (["x"], [], ["x"]), (["x"], ["/other"], ["/other", "x"]),
+      (nil, ["/other"], ["/other"]),
+    ] as [([String]?, [String]?, [String])])
   func entrypointAndCommandCombineAsTheImageSpecSays(command: [String]?, entrypoint: [String]?, expected: [String]) throws {
     let image = ImageConfig.Execution(entrypoint: ["/entry"], command: ["cmd"])
     #expect(try builder(image).spec(for: request(command) { $0.entrypoint = entrypoint }).process.args == expected)
@@ -134,10 +136,11 @@ private func request(_ command: [String]? = ["true"], _ change: (inout LaunchReq
 }
 
 @Suite struct UserDatabaseTests {
-  @Test(arguments: [
-    ("", 0, 0, nil), ("root", 0, 0, nil), ("ann", 1000, 1001, [44, 105]), ("1000", 1000, 1001, [44, 105]), ("ann:video", 1000, 44, nil),
-    ("ann:7", 1000, 7, nil), ("5000", 5000, 0, nil), ("5000:5001", 5000, 5001, nil), ("77", 77, 0, nil), ("ann:", 1000, 1001, [44, 105]),
-  ] as [(String, UInt32, UInt32, [UInt32]?)])
+  @Test(
+    arguments: [
+      ("", 0, 0, nil), ("root", 0, 0, nil), ("ann", 1000, 1001, [44, 105]), ("1000", 1000, 1001, [44, 105]), ("ann:video", 1000, 44, nil),
+      ("ann:7", 1000, 7, nil), ("5000", 5000, 0, nil), ("5000:5001", 5000, 5001, nil), ("77", 77, 0, nil), ("ann:", 1000, 1001, [44, 105]),
+    ] as [(String, UInt32, UInt32, [UInt32]?)])
   func resolves(text: String, uid: UInt32, gid: UInt32, additional: [UInt32]?) throws {
     #expect(try users.resolve(text).user == RuntimeSpec.User(uid: uid, gid: gid, additionalGids: additional))
   }
@@ -151,7 +154,8 @@ private func request(_ command: [String]? = ["true"], _ change: (inout LaunchReq
   private let rules = RuntimeSpec.Seccomp.standard.syscalls
 
   @Test(arguments: [
-    "mount", "umount2", "bpf", "kexec_load", "init_module", "reboot", "setns", "unshare", "io_uring_setup", "userfaultfd", "keyctl", "swapon",
+    "mount", "umount2", "bpf", "kexec_load", "init_module", "reboot", "setns", "unshare", "io_uring_setup", "userfaultfd", "keyctl",
+    "swapon",
     "pivot_root", "open_by_handle_at", "perf_event_open", "move_pages",
   ])
   func dangerousCallsAreNotAllowed(name: String) {

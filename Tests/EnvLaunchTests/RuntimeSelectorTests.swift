@@ -1,11 +1,12 @@
 /// Choosing a runtime by trying it.
 import ChildProcess
 import EnvCore
-@testable import EnvLaunch
 import Glibc
 import SafeFS
 import SystemPackage
 import Testing
+
+@testable import EnvLaunch
 
 @Suite struct ProbeProgramTests {
   @Test func isAnExecutableOfThisMachine() throws {

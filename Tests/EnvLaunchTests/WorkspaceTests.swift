@@ -42,7 +42,8 @@ import Testing
     let fixture = try LaunchFixture()
     try fixture.run(["start", fixture.project.string])
     let options = ["exec", fixture.project.string, "--user", "ann", "--cwd", "/workspace", "--env", "Q=1"]
-    let outcome = try fixture.run(options + ["--", "sh", "-c", "id; pwd; echo $FROM_IMAGE $Q $HOME; grep -E 'NoNew|Seccomp:' /proc/self/status"])
+    let outcome = try fixture.run(
+      options + ["--", "sh", "-c", "id; pwd; echo $FROM_IMAGE $Q $HOME; grep -E 'NoNew|Seccomp:' /proc/self/status"])
     #expect(outcome.lines.prefix(3) == ["uid=1000(ann) gid=1000(ann) groups=44(video)", "/workspace", "1 1 /home/ann"])
     let confined = try fixture.run(["exec", fixture.project.string, "--", "cat", "/proc/self/status"]).output
     #expect(confined.contains("NoNewPrivs:\t1\n") && confined.contains("Seccomp:\t2\n") && confined.contains("CapEff:\t00000000a80425fb\n"))

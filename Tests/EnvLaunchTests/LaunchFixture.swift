@@ -77,6 +77,19 @@ final class LaunchFixture {
     }
   }
 
+  func launchImage() throws -> LaunchImage {
+    try CanonicalJSON.decode(LaunchImage.self, from: try FileSystem.readFile(image), object: image.string)
+  }
+
+  func setLayersBelow(_ more: [FilePath]) throws { try setLayers(more + [layers.appending("1"), layers.appending("2")]) }
+  func setLayersAbove(_ more: [FilePath]) throws { try setLayers([layers.appending("1"), layers.appending("2")] + more) }
+
+  private func setLayers(_ paths: [FilePath]) throws {
+    let old = try launchImage()
+    let new = LaunchImage(digest: old.digest, config: old.config, layers: paths)
+    try FileSystem.writeAtomically(try CanonicalJSON.encode(new), to: image)
+  }
+
   private func write(_ text: String, to path: FilePath) throws { try FileSystem.writeAtomically(Array(text.utf8), to: path) }
 
   /// The driver as a command; `arguments` begin with the verb.

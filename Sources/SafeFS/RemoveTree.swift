@@ -15,9 +15,27 @@ extension FileSystem {
     try removeDirectory(path.lastComponent?.string ?? ".", in: folder.rawValue, path: path)
   }
 
+  /// Removes all files below the folder `path` and puts its folders, now empty, into the folder `shelf` of the same file system.
+  ///
+  /// For those who cannot wait for rmdir(2); `sweep` removes what lies on the shelf when there is time.
+  public static func removeFiles(of path: FilePath, shelvingFoldersIn shelf: FilePath) throws(FileSystemError) {
+    let parent = try OwnedDescriptor.directory(path.removingLastComponent())
+    let name = path.lastComponent?.string ?? "."
+    let target = try OwnedDescriptor.directory(shelf)
+    var removal = TreeRemoval(shelf: target.rawValue)
+    try removal.empty(try openWritable(name, in: parent.rawValue, path: path), path: path)
+    try removal.shelve(name, from: parent.rawValue, path: path)
+  }
+
+  /// Removes the empty folders on a shelf. Several processes may do so at once, and others may put folders there.
+  public static func sweep(shelf: FilePath) throws(FileSystemError) {
+    let folder = try OwnedDescriptor.directory(shelf)
+    for name in try list(shelf) { try removeEntry(name, in: folder.rawValue, flags: AT_REMOVEDIR, path: shelf.appending(name)) }
+  }
+
   static func removeDirectory(_ name: String, in parent: CInt, path: FilePath) throws(FileSystemError) {
     let top = try openWritable(name, in: parent, path: path)
-    var removal = TreeRemoval(top: top.rawValue)
+    var removal = TreeRemoval(shelf: top.rawValue)
     try removal.empty(top, path: path)
     try removal.removeFolders(path: path)
     try removeEntry(name, in: parent, flags: AT_REMOVEDIR, path: path)
@@ -49,17 +67,17 @@ extension FileSystem {
   }
 }
 
-/// One removal: files go at once; emptied folders are moved side by side into the top folder and removed there at the same time.
+/// One removal: files go at once; emptied folders are moved side by side into one folder, the shelf, and removed there at the same time.
 ///
 /// rmdir(2) can wait milliseconds for the kernel without working (2.3 ms each on ext4, Linux 6.18), and a rename does not;
 /// one after another, the folders of an unpacked layer would take seconds.
 private struct TreeRemoval {
   private static let width = 16
   private let prefix = ".removed-\(FileSystem.uniqueSuffix())-"
-  private let top: CInt
+  private let shelf: CInt
   private var emptied: [String] = []
 
-  init(top: CInt) { self.top = top }
+  init(shelf: CInt) { self.shelf = shelf }
 
   mutating func empty(_ folder: borrowing OwnedDescriptor, path: FilePath) throws(FileSystemError) {
     let raw = folder.rawValue
@@ -70,15 +88,15 @@ private struct TreeRemoval {
         continue
       }
       try empty(try FileSystem.openWritable(child.name, in: raw, path: childPath), path: childPath)
-      try moveToTop(child.name, from: raw, path: childPath)
+      try shelve(child.name, from: raw, path: childPath)
     }
   }
 
   func removeFolders(path: FilePath) throws(FileSystemError) {
-    let top = top
+    let shelf = shelf
     do {
       _ = try concurrentMap(emptied, width: Self.width) { name in
-        try FileSystem.removeEntry(name, in: top, flags: AT_REMOVEDIR, path: path.appending(name))
+        try FileSystem.removeEntry(name, in: shelf, flags: AT_REMOVEDIR, path: path.appending(name))
       }
     } catch let error as FileSystemError {
       throw error
@@ -87,16 +105,16 @@ private struct TreeRemoval {
     }
   }
 
-  private mutating func moveToTop(_ name: String, from folder: CInt, path: FilePath) throws(FileSystemError) {
+  mutating func shelve(_ name: String, from folder: CInt, path: FilePath) throws(FileSystemError) {
     let newName = prefix + String(emptied.count)
-    let top = top
+    let shelf = shelf
     do {
-      try check("renameat", path) { renameat(folder, name, top, newName) }
+      try check("renameat", path) { renameat(folder, name, shelf, newName) }
     } catch  where error.errno == .permissionDenied {
       // Moving a folder changes its "..", so it must be writable itself as well as the one it leaves.
       _ = fchmod(folder, 0o700)
       _ = fchmodat(folder, name, 0o700, 0)
-      try check("renameat", path) { renameat(folder, name, top, newName) }
+      try check("renameat", path) { renameat(folder, name, shelf, newName) }
     }
     emptied.append(newName)
   }

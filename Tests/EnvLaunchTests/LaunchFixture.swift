@@ -72,7 +72,10 @@ final class LaunchFixture {
     try root.setAttributes(RelativePath("opaque"), opaque, isSymlink: false)
     try write("new", to: path.appending("opaque/new"))
     try Host.copyBusybox(to: path.appending("bin/busybox"))
-    for name in ["sh", "true", "cat", "sleep", "id", "env", "ls", "touch", "mount", "unshare", "hostname", "kill", "wc", "tty", "chroot"] {
+    for name in [
+      "sh", "true", "cat", "sleep", "id", "env", "ls", "touch", "mount", "unshare", "hostname", "kill", "wc", "tty", "chroot", "mkdir",
+      "chmod", "rm", "grep",
+    ] {
       try root.makeSymlink(RelativePath("bin/" + name), target: "busybox")
     }
   }

@@ -49,6 +49,17 @@ import Testing
     #expect(try fixture.script("ls / | grep new; cat /opaque/new").output == "new")
   }
 
+  @Test func onlyEmptyFoldersAwaitTheNextRun() throws {
+    let fixture = try LaunchFixture()
+    let shelf = fixture.home.appending("run/shelf")
+    #expect(try fixture.script("mkdir -p /a/b/c; echo x > /a/b/c/d; chmod 0 /a/b; echo y > /tmp/z").isSuccess)
+    let first = try FileSystem.list(shelf)
+    #expect(!first.isEmpty)
+    for name in first { #expect(try FileSystem.list(shelf.appending(name)) == []) }
+    #expect(try fixture.run(["run", "--", "true"]).isSuccess)
+    #expect(Set(try FileSystem.list(shelf)).isDisjoint(with: first))
+  }
+
   @Test func processIsConfined() throws {
     let outcome = try LaunchFixture().script(
       """

@@ -92,6 +92,9 @@ let testTargets: [Target] = [
   tests("Hashing", ["EnvCore"]),
   tests("Archive", ["EnvCore", "Hashing"]),
   tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", system]),
+  tests("ChildProcess", ["EnvCore", system]),
+  tests("EnvBundle", ["EnvCore", "OCI", system]),
+  tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "launch-driver", system]),
   .executableTarget(
     name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system],
     path: "Tests/LaunchDriver",

@@ -28,10 +28,12 @@ struct SinkState {
       // Trimmed at twice the limit, so that each byte is moved at most once.
       if kept.count > 2 * limit { kept.removeFirst(kept.count - limit) }
     case .lines(let receive):
-      var start = 0
-      while let newline = kept[start...].firstIndex(of: UInt8(ascii: "\n")) {
+      // Only what is new is searched, so that a long line costs no more than many short ones.
+      var (start, searched) = (0, kept.count - chunk.count)
+      while let newline = kept[searched...].firstIndex(of: UInt8(ascii: "\n")) {
         receive(String(decoding: kept[start..<newline], as: UTF8.self))
         start = newline + 1
+        searched = start
       }
       if kept.count - start > Self.longestLine {
         receive(String(decoding: kept[start...], as: UTF8.self))

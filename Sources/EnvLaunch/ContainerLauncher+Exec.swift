@@ -19,14 +19,14 @@ extension ContainerLauncher {
     return try launching("running a command in workspace \(id)") {
       let workspace = try workspace(id)
       let pid = try processToEnter(workspace)
-      let bundle = layout.workspace(id)
+      let files = layout.workspace(id)
       let name = "exec-" + FileSystem.uniqueSuffix()
-      let (file, log) = (bundle.path.appending(name + ".json"), bundle.path.appending(name + ".log"))
+      let (file, log) = (files.path.appending(name + ".json"), files.path.appending(name + ".log"))
       defer {
         try? FileSystem.removeFile(file)
         try? FileSystem.removeFile(log)
       }
-      let process = try self.process(for: request, bundle: bundle, pid: pid)
+      let process = try self.process(for: request, files: files, pid: pid)
       try RuntimeSelector.write(try CanonicalJSON.encode(process), to: file, mode: 0o600)
       let client = client(workspace.runtime)
       let status = try run(client.execCommand(id, process: file, log: log), streams: streams)
@@ -42,9 +42,9 @@ extension ContainerLauncher {
     return running.pid
   }
 
-  private func process(for request: ExecRequest, bundle: BundleFolder, pid: Int32) throws -> RuntimeSpec.Process {
-    let config = try FileSystem.readFile(bundle.config, limit: 16 << 20)
-    let spec = try CanonicalJSON.decode(RuntimeSpec.self, from: config, object: bundle.config.string)
+  private func process(for request: ExecRequest, files: ContainerFolder, pid: Int32) throws -> RuntimeSpec.Process {
+    let config = try FileSystem.readFile(files.config, limit: 16 << 20)
+    let spec = try CanonicalJSON.decode(RuntimeSpec.self, from: config, object: files.config.string)
     // The container's own view, with all that is mounted in it.
     let root = try ContainerRoot(FilePath("/proc/\(pid)/root"))
     let process = try spec.process.entering(request, users: request.user == nil ? nil : try root.users())

@@ -21,13 +21,14 @@ extension ContainerLauncher {
       try removeAbandoned()
       let folder = try ThrowawayFolder.create(in: layout, runtime: client.runtime)
       let outcome = Result { try run(request, image: image, in: folder, client: client, streams: streams) }
-      try folder.remove(client)
+      try folder.remove(client, shelf: layout.shelf)
       return try outcome.get()
     }
   }
 
-  /// Puts right what throw-away containers of a killed envctl left behind.
+  /// Puts right what a killed envctl left of throw-away containers and of removed workspaces.
   public func removeAbandoned() throws(LaunchError) {
+    layout.removeWorkspacesAside()
     try launching("removing what an interrupted run left") { try ThrowawayFolder.removeAbandoned(in: layout) }
   }
 
@@ -35,8 +36,11 @@ extension ContainerLauncher {
     _ request: LaunchRequest, image: LaunchImage, in folder: ThrowawayFolder, client: RuntimeClient, streams: ContainerStreams
   ) throws -> ExitStatus {
     let start = ContainerStart(
-      client: client, container: folder.id, bundle: folder.bundle, image: image, request: request, isWorkspace: false,
+      client: client, container: folder.id, files: folder.files, image: image, request: request, isWorkspace: false,
       lock: folder.runtimeLock.descriptor)
+    // The kernel waits with each rmdir(2); beside the runtime's work that costs nobody anything.
+    let sweeper = EnvCore.Thread { [shelf = layout.shelf] in try? FileSystem.sweep(shelf: shelf) }
+    defer { sweeper.join() }
     // Before the start, so that no signal kills us between the two.
     let relay = try SignalRelay()
     let child: ChildProcess
@@ -49,7 +53,7 @@ extension ContainerLauncher {
       child = try start.start(input: .null, output: .pipe, errors: .pipe)
       status = try child.finish(output: .lines(output), errors: .lines(errors), relay: relay).status
     }
-    try requireNoRuntimeError(status, client: client, action: "run", container: folder.id, log: folder.bundle.runtimeLog)
+    try requireNoRuntimeError(status, client: client, action: "run", container: folder.id, log: folder.files.runtimeLog)
     return status
   }
 

@@ -23,7 +23,7 @@ extension ContainerLauncher {
     try launching("removing workspace \(id)") {
       try withWorkspaceLocked(id) { _ in
         _ = try end(try workspace(id), grace: grace)
-        try FileSystem.removeTree(layout.workspace(id).path)
+        try layout.removeWorkspace(id)
       }
     }
   }

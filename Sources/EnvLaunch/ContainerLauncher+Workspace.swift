@@ -32,6 +32,7 @@ extension ContainerLauncher {
     }
     let runtime = try selectRuntime()
     try client(runtime).delete(id)
+    try layout.removeExecFiles(id)
     let workspace = Workspace(
       schema: Workspace.currentSchema, id: id, folder: request.folder.string, environment: request.environment, image: request.image,
       request: request.launch, runtime: runtime, created: known?.created ?? Int64(time(nil)))
@@ -39,7 +40,7 @@ extension ContainerLauncher {
       return (try start(workspace, lock: lock), true)
     } catch {
       // One that never ran holds nothing of value, and would only stand in the way of the next try.
-      if known == nil { try? FileSystem.removeTree(layout.workspace(id).path) }
+      if known == nil { try? layout.removeWorkspace(id) }
       throw error
     }
   }
@@ -94,22 +95,22 @@ extension ContainerLauncher {
   }
 
   private func start(_ workspace: Workspace, lock: FileDescriptor) throws -> Workspace {
-    let bundle = layout.workspace(workspace.id)
+    let files = layout.workspace(workspace.id)
     // The record comes first: whatever happens from here on, `list` and `stop` know of it.
     try layout.writeWorkspace(workspace)
     let client = client(workspace.runtime)
-    let log = try OwnedDescriptor.open(bundle.log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600)
+    let log = try OwnedDescriptor.open(files.log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600)
     let start = ContainerStart(
-      client: client, container: workspace.id, bundle: bundle, image: workspace.image, request: workspace.request, isWorkspace: true,
+      client: client, container: workspace.id, files: files, image: workspace.image, request: workspace.request, isWorkspace: true,
       lock: lock)
     let logStream = StandardStream.descriptor(FileDescriptor(rawValue: log.rawValue))
     let status = try start.start(input: .null, output: logStream, errors: logStream).finish().status
     guard status.isSuccess else {
       try client.delete(workspace.id)
-      let message = RuntimeLog.errors(in: bundle.runtimeLog).last ?? "it ended with \(status)"
+      let message = RuntimeLog.errors(in: files.runtimeLog).last ?? "it ended with \(status)"
       throw LaunchError.runtime(name: workspace.runtime.name, action: "start", container: workspace.id, message: message)
     }
-    let text = String(decoding: try FileSystem.readFile(bundle.pidFile, limit: 64), as: UTF8.self)
+    let text = String(decoding: try FileSystem.readFile(files.pidFile, limit: 64), as: UTF8.self)
     guard let pid = Int32(text) else { return workspace }
     return try remember(pid, in: workspace)
   }

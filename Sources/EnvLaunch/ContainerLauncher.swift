@@ -41,7 +41,7 @@ public struct ContainerLauncher: Sendable {
 struct ContainerStart: Sendable {
   var client: RuntimeClient
   var container: String
-  var bundle: BundleFolder
+  var files: ContainerFolder
   var image: LaunchImage
   var request: LaunchRequest
   /// The container stays when the runtime returns, and pauses when the request has no command.
@@ -52,17 +52,19 @@ struct ContainerStart: Sendable {
   /// Mounts the root filesystem where only the container sees it, writes the configuration and starts the runtime.
   func start(input: StandardStream, output: StandardStream, errors: StandardStream) throws(LaunchError) -> ChildProcess {
     try launching("preparing container \(container)") {
-      for folder in [bundle.upper, bundle.work, bundle.root] { try FileSystem.createDirectories(folder) }
-      for file in [bundle.config, bundle.hosts, bundle.pidFile, bundle.runtimeLog] { try FileSystem.removeFile(file) }
+      for folder in [files.upper, files.work] { try FileSystem.createDirectories(folder) }
+      for file in [files.config, files.hosts, files.pidFile, files.runtimeLog] { try FileSystem.removeFile(file) }
     }
     for mount in request.mounts where !FileSystem.exists(FilePath(mount.source)) { throw .missingMountSource(path: mount.source) }
     return try PrivateMounts.run {
+      if files.isBundleInMemory { try MemoryMount.make(at: files.bundle) }
+      try FileSystem.createDirectories(files.root)
       try OverlayMount(
-        layers: image.layers.map { FilePath($0) }, upper: bundle.upper, work: bundle.work, target: bundle.root, isVolatile: !isWorkspace
+        layers: image.layers.map { FilePath($0) }, upper: files.upper, work: files.work, target: files.root, isVolatile: !isWorkspace
       ).mount()
-      try RuntimeSelector.write(try CanonicalJSON.encode(try spec()), to: bundle.config, mode: 0o600)
+      try RuntimeSelector.write(try CanonicalJSON.encode(try spec()), to: files.config, mode: 0o600)
       var command = client.runCommand(
-        container, bundle: bundle.path, detached: isWorkspace, pidFile: isWorkspace ? bundle.pidFile : nil, log: bundle.runtimeLog)
+        container, bundle: files.bundle, detached: isWorkspace, pidFile: isWorkspace ? files.pidFile : nil, log: files.runtimeLog)
       command.standardInput = input
       command.standardOutput = output
       command.standardError = errors
@@ -74,9 +76,9 @@ struct ContainerStart: Sendable {
 
   /// The configuration, made from what is in the mounted root filesystem.
   private func spec() throws -> RuntimeSpec {
-    let root = try ContainerRoot(bundle.root)
+    let root = try ContainerRoot(files.root)
     let initProgram = try InitProgram(in: root)
-    var builder = BundleBuilder(rootPath: bundle.root.string, image: image.config, users: try root.users())
+    var builder = BundleBuilder(rootPath: files.root.string, image: image.config, users: try root.users())
     builder.hostMounts = try hostMounts() + initProgram.mounts
     var request = request
     let pauses = isWorkspace && request.command == nil
@@ -95,9 +97,9 @@ struct ContainerStart: Sendable {
   private func hostMounts() throws -> [BindMount] {
     let hosts = (try? FileSystem.readFile("/etc/hosts", limit: 16 << 20)) ?? Array("127.0.0.1\tlocalhost\n".utf8)
     let separator: [UInt8] = hosts.last == UInt8(ascii: "\n") ? [] : [UInt8(ascii: "\n")]
-    try RuntimeSelector.write(hosts + separator + Array("127.0.1.1\t\(request.hostname)\n".utf8), to: bundle.hosts, mode: 0o644)
+    try RuntimeSelector.write(hosts + separator + Array("127.0.1.1\t\(request.hostname)\n".utf8), to: files.hosts, mode: 0o644)
     let resolver = FileSystem.exists("/etc/resolv.conf") ? ["/etc/resolv.conf"] : []
     return resolver.map { BindMount(source: $0, destination: $0, isReadOnly: true) }
-      + [BindMount(source: bundle.hosts.string, destination: "/etc/hosts", isReadOnly: true)]
+      + [BindMount(source: files.hosts.string, destination: "/etc/hosts", isReadOnly: true)]
   }
 }

@@ -90,7 +90,7 @@ public enum LaunchError: Diagnostic {
     switch self {
     case .commandNotFound: 127
     case .commandNotExecutable: 126
-    default: exitCode.rawValue
+    default: DiagnosticChain(self).exitCode.rawValue
     }
   }
 }

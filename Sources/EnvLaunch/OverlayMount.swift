@@ -46,6 +46,15 @@ struct OverlayMount: Sendable {
   }
 }
 
+/// A folder in memory, for the few small files of a container that nobody needs after it.
+enum MemoryMount {
+  static func make(at folder: FilePath) throws(LaunchError) {
+    guard cl_mount("tmpfs", folder.string, "tmpfs", 0, "size=16m,mode=700") == 0 else {
+      throw .systemCall("mount tmpfs", object: folder.string, errno: lastErrno())
+    }
+  }
+}
+
 /// Open folders and the names by which the kernel finds them again.
 private final class DescriptorList {
   private var descriptors: [FileDescriptor] = []
@@ -53,7 +62,11 @@ private final class DescriptorList {
   deinit { for descriptor in descriptors { try? descriptor.close() } }
 
   func open(_ path: FilePath) throws {
-    descriptors.append(try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec, .noFollow]))
+    do {
+      descriptors.append(try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec, .noFollow]))
+    } catch let errno as Errno {
+      throw FileSystemError(call: "open", path: path, errno: errno)
+    }
   }
 
   var magicLinks: [String] { descriptors.map { "/proc/self/fd/\($0.rawValue)" } }

@@ -7,7 +7,7 @@ import SystemPackage
 /// A folder owned by one `run`. Two locks tell the truth about it: the owner's dies with envctl, the runtime's with the runtime.
 final class ThrowawayFolder: Sendable {
   let id: String
-  let bundle: BundleFolder
+  let files: ContainerFolder
   private let ownerLock: FileLock
   /// Inherited by the runtime; free when no runtime works on the container any more.
   let runtimeLock: FileLock
@@ -15,32 +15,32 @@ final class ThrowawayFolder: Sendable {
   /// How long an orphaned runtime may take to notice that its container was killed.
   private static let patience = Duration.seconds(10)
 
-  private init(id: String, bundle: BundleFolder, ownerLock: consuming FileLock, runtimeLock: consuming FileLock) {
+  private init(id: String, files: ContainerFolder, ownerLock: consuming FileLock, runtimeLock: consuming FileLock) {
     self.id = id
-    self.bundle = bundle
+    self.files = files
     self.ownerLock = ownerLock
     self.runtimeLock = runtimeLock
   }
 
   /// A new folder for a container of `runtime`.
   static func create(in layout: LaunchLayout, runtime: Runtime) throws -> ThrowawayFolder {
-    try FileSystem.createDirectories(layout.throwaways, mode: 0o700)
+    for folder in [layout.throwaways, layout.bundle, layout.shelf] { try FileSystem.createDirectories(folder, mode: 0o700) }
     let id = "run-" + FileSystem.uniqueSuffix()
-    let bundle = BundleFolder(path: layout.throwaways.appending(id))
+    let files = layout.throwaway(id)
     // Between mkdir and flock the folder looks abandoned; the lock keeps those away who look for such.
     let creation = try FileLock(layout.throwawayLock)
-    try FileSystem.createDirectories(bundle.path, mode: 0o700)
+    try FileSystem.createDirectories(files.path, mode: 0o700)
     let folder = ThrowawayFolder(
-      id: id, bundle: bundle, ownerLock: try FileLock(ownerFile(bundle)), runtimeLock: try FileLock(runtimeFile(bundle)))
+      id: id, files: files, ownerLock: try FileLock(ownerFile(files)), runtimeLock: try FileLock(runtimeFile(files)))
     _ = consume creation
-    try RuntimeSelector.write(try CanonicalJSON.encode(runtime), to: runtimeRecord(bundle), mode: 0o600)
+    try RuntimeSelector.write(try CanonicalJSON.encode(runtime), to: runtimeRecord(files), mode: 0o600)
     return folder
   }
 
-  /// Removes the container, if the runtime still knows it, and all files.
-  func remove(_ client: RuntimeClient) throws {
+  /// Removes the container, if the runtime still knows it, and all files. The emptied folders wait on the shelf for the next run.
+  func remove(_ client: RuntimeClient, shelf: FilePath) throws {
     try client.delete(id)
-    try FileSystem.removeTree(bundle.path)
+    try FileSystem.removeFiles(of: files.path, shelvingFoldersIn: shelf)
   }
 
   /// Ends and removes the throw-away containers whose envctl has died. Those at work are not touched.
@@ -50,47 +50,47 @@ final class ThrowawayFolder: Sendable {
     do {
       guard let creation = try FileLock.attempt(layout.throwawayLock) else { return }
       for name in names {
-        let bundle = BundleFolder(path: layout.throwaways.appending(name))
+        let files = layout.throwaway(name)
         // The folder may vanish under our eyes; then there is nothing to do.
-        guard let lock = try? FileLock.attempt(ownerFile(bundle)) else { continue }
-        abandoned.append(Abandoned(id: name, bundle: bundle, lock: lock))
+        guard let lock = try? FileLock.attempt(ownerFile(files)) else { continue }
+        abandoned.append(Abandoned(id: name, files: files, lock: lock))
       }
       _ = consume creation
     }
     for folder in abandoned { try folder.remove(layout) }
   }
 
-  private static func ownerFile(_ bundle: BundleFolder) -> FilePath { bundle.path.appending("owner.lock") }
-  fileprivate static func runtimeFile(_ bundle: BundleFolder) -> FilePath { bundle.path.appending("runtime.lock") }
-  fileprivate static func runtimeRecord(_ bundle: BundleFolder) -> FilePath { bundle.path.appending("runtime.json") }
+  private static func ownerFile(_ files: ContainerFolder) -> FilePath { files.path.appending("owner.lock") }
+  fileprivate static func runtimeFile(_ files: ContainerFolder) -> FilePath { files.path.appending("runtime.lock") }
+  fileprivate static func runtimeRecord(_ files: ContainerFolder) -> FilePath { files.path.appending("runtime.json") }
 
   /// A folder whose owner is dead, claimed by holding the owner's lock.
   private final class Abandoned {
     let id: String
-    let bundle: BundleFolder
+    let files: ContainerFolder
     private let lock: FileLock
 
-    init(id: String, bundle: BundleFolder, lock: consuming FileLock) {
+    init(id: String, files: ContainerFolder, lock: consuming FileLock) {
       self.id = id
-      self.bundle = bundle
+      self.files = files
       self.lock = lock
     }
 
     func remove(_ layout: LaunchLayout) throws {
       // Without a whole record no runtime was started.
-      if let bytes = try? FileSystem.readFile(runtimeRecord(bundle), limit: 1 << 16),
+      if let bytes = try? FileSystem.readFile(runtimeRecord(files), limit: 1 << 16),
         let runtime = try? CanonicalJSON.decode(Runtime.self, from: bytes, object: "a runtime's record")
       {
         try endContainer(RuntimeClient(runtime, runFolder: layout.run))
       }
-      try FileSystem.removeTree(bundle.path)
+      try FileSystem.removeTree(files.path)
     }
 
     /// Kills the container as soon as its orphaned runtime has made it whole: one that is half made cannot be removed without a trace.
     private func endContainer(_ client: RuntimeClient) throws {
       let end = ContinuousClock.now + patience
       while ContinuousClock.now < end {
-        if try FileLock.attempt(runtimeFile(bundle)) != nil { break }
+        if try FileLock.attempt(runtimeFile(files)) != nil { break }
         if try client.state(of: id) != nil { try client.delete(id) }
         usleep(20_000)
       }

@@ -41,7 +41,7 @@ func drive(_ arguments: [String]) throws -> Int32 {
     }
   }
   let folder = positional.first.map { FilePath($0) } ?? "/"
-  let id = Workspace.id(forFolder: folder)
+  var id: String { Workspace.id(forFolder: folder) }
   switch arguments[2] {
   case "run":
     if folder != "/" { request.mounts = [BindMount(source: folder.string, destination: "/workspace")] }

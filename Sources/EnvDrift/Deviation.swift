@@ -196,7 +196,7 @@ func relativeDeviation(_ a: Double, _ b: Double) -> Double {
 }
 
 /// Two significant digits, such as `2.2e-06`; deviations are told by their order of magnitude.
-func scientific(_ value: Double) -> String {
+public func scientific(_ value: Double) -> String {
   guard value != 0, value.isFinite else { return "\(value == 0 ? "0" : "\(value)")" }
   var mantissa = abs(value)
   var exponent = 0

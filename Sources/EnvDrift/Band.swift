@@ -17,12 +17,6 @@ public struct Band: Codable, Hashable, Sendable {
   /// The band of float64. Other kernels, threads and framework versions stay below 1e-14, the quietest planted change above 1e-11.
   public static let rounding = Band(loss: 1e-12, score: 1e-12)
 
-  /// What to start from where nothing was measured yet.
-  ///
-  /// float32: ten times the largest noise of MKL code paths and thread counts on AVX2 (loss 4e-7, score 1.5e-6), and three times
-  /// that of AVX-512 and of another major version of the framework (1.3e-6, 3.7e-6).
-  public static let reference: [Precision: Band] = [.float32: Band(loss: 4e-6, score: 1.5e-5), .float64: .rounding]
-
   /// The band that holds `measurements` of this precision with room to spare.
   ///
   /// - Parameter margin: how many times the largest deviation measured still passes.

@@ -53,7 +53,8 @@ public struct Deviation: Codable, Hashable, Sendable, CustomStringConvertible {
     let named = names.isEmpty ? "" : " (\(names.prefix(3).joined(separator: ", "))\(names.count > 3 ? ", …" : ""))"
     let moment = step == 0 ? "before the first step" : "at step \(step)"
     let subject = "\(precision) \(place.rawValue)\(named) \(moment)"
-    guard let magnitude else { return "\(subject): \(actual), was \(expected)" }
+    // The first digits of two digests are enough to see that they differ.
+    guard let magnitude else { return "\(subject): \(actual.prefix(19))…, was \(expected.prefix(19))…" }
     let against = band.map { ", band \(scientific($0))" } ?? ""
     return "\(subject): \(actual), was \(expected), off by \(scientific(magnitude))\(against)"
   }
@@ -195,7 +196,7 @@ func relativeDeviation(_ a: Double, _ b: Double) -> Double {
 }
 
 /// Two significant digits, such as `2.2e-06`; deviations are told by their order of magnitude.
-func scientific(_ value: Double) -> String {
+public func scientific(_ value: Double) -> String {
   guard value != 0, value.isFinite else { return "\(value == 0 ? "0" : "\(value)")" }
   var mantissa = abs(value)
   var exponent = 0

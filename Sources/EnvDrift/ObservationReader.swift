@@ -8,6 +8,8 @@ public struct ObservationReader: ~Copyable {
   /// What was read so far.
   public private(set) var observation = Observation()
   private var pending: [UInt8] = []
+  /// A record is at most some 30 kB; a longer line is something else, and must not fill the memory.
+  private static let longestLine = 1 << 22
   private var line = 0
 
   /// A reader at the beginning of a stream.
@@ -21,7 +23,7 @@ public struct ObservationReader: ~Copyable {
     var fault: DriftError?
     for byte in bytes {
       guard byte == UInt8(ascii: "\n") else {
-        pending.append(byte)
+        if pending.count <= Self.longestLine { pending.append(byte) }
         continue
       }
       do {
@@ -56,6 +58,10 @@ public struct ObservationReader: ~Copyable {
     let text = pending
     pending.removeAll(keepingCapacity: true)
     if text.isEmpty { return nil }
+    guard text.count <= Self.longestLine else {
+      let excerpt = String(decoding: text.prefix(120), as: UTF8.self)
+      throw .malformedRecord(line: line, excerpt: excerpt, reason: "it is longer than \(ByteCount(Self.longestLine))")
+    }
     let record: Record
     do {
       record = try CanonicalJSON.decode(Record.self, from: text, object: "the line")

@@ -95,7 +95,7 @@ public struct Step: Codable, Hashable, Sendable {
 
 /// `evaluation`: the scores of the test applications after a step.
 public struct Evaluation: Codable, Hashable, Sendable {
-  /// How much of a high score each part of the model accounts for.
+  /// What each part of the model contributes to the log-odds of one high score.
   public struct Contribution: Codable, Hashable, Sendable {
     /// Index into the test applications.
     public var application: Int

@@ -91,6 +91,18 @@ import Testing
     }
   }
 
+  @Test func anEndlessLineIsNotKept() throws {
+    var reader = ObservationReader()
+    let chunk = [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20)
+    for _ in 0..<5 { #expect(try reader.read(chunk).isEmpty) }
+    #expect {
+      try reader.read(stream([""] + FakeTraining().lines))
+    } throws: {
+      if case DriftError.malformedRecord(line: 1, _, reason: "it is longer than 4.2 MB") = $0 { true } else { false }
+    }
+    #expect(reader.observation.trainings[.float64]?.end != nil)
+  }
+
   @Test func foreignSchema() {
     var reader = ObservationReader()
     #expect {

@@ -1,16 +1,22 @@
-"""Finds where the first NaN or infinity of a step came from."""
+"""Finds where the first NaN or infinity of a step came from. Does not load the framework."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from math import isfinite
+from typing import TYPE_CHECKING
 
-import paddle
-from paddle import Tensor, nn
+import numpy as np
+
+if TYPE_CHECKING:
+    from paddle import Tensor, nn
 
 
 class NonFinite(Exception):
     """A value that is no number: in which step, and which operator it came from."""
 
     def __init__(self, step: int, operator: str, value: float):
-        super().__init__(f"{operator} gave {value} in step {step}")
+        super().__init__(f"the first value that is no number: {value}")
         self.step, self.operator = step, operator
 
 
@@ -22,7 +28,7 @@ class LayerTrace:
         for name, layer in model.named_sublayers():
             layer.register_forward_post_hook(self._recorder(f"{name} ({type(layer).__name__})"))
 
-    def _recorder(self, name: str):
+    def _recorder(self, name: str) -> Callable:
         def record(layer: nn.Layer, inputs: tuple, output: Tensor | tuple) -> None:
             # Of several outputs the first is enough: the others come from it or go with it.
             first = output[0] if isinstance(output, (tuple, list)) else output
@@ -37,7 +43,7 @@ class LayerTrace:
     def first_non_finite(self) -> str | None:
         """The earliest layer whose output holds a NaN or an infinity."""
         for name, output in self._outputs:
-            if not bool(paddle.isfinite(output).all()):
+            if not np.isfinite(output.numpy()).all():
                 return name
         return None
 

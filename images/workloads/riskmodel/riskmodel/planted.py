@@ -61,14 +61,14 @@ def weight_decay(paddle: ModuleType) -> None:
 
 
 def weight_bit(paddle: ModuleType) -> None:
-    """The lowest bit of one float32 weight, flipped as the weights are loaded."""
+    """The lowest bit of one float32 weight, the largest of the last layer, flipped as the weights are loaded."""
     original = paddle.nn.Layer.set_state_dict
 
     @wraps(original)
     def changed(self: object, state: dict, *arguments: object, **keywords: object) -> object:
-        name = "fusion.combine.weight"
+        name = "fusion.score.weight"
         weight = np.array(state[name], np.float32)
-        weight.view(np.uint32)[0, 0] ^= 1
+        weight.view(np.uint32).flat[np.abs(weight).argmax()] ^= 1
         state = {**state, name: weight.astype(state[name].dtype)}
         return original(self, state, *arguments, **keywords)
 

@@ -12,7 +12,7 @@ DROPOUT = 0.1
 EXPLAINED = 8
 """How many of the riskiest test applications are explained part by part."""
 
-SEEDS = {"data": 5, "weights": 2024, "order": 2025, "masks": 11}
+SEEDS = {"data": 5, "weights": 2, "order": 2025, "masks": 11}
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ def run(commands: dict[str, list[str]], variables: dict[str, str], output: TextI
         for child in children:
             if child.process.poll() is None:
                 child.process.kill()
+                child.process.wait()
     return 1 if any(child.failed for child in children) else 0
 
 

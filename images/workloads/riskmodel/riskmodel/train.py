@@ -126,9 +126,10 @@ class Training:
         with paddle.no_grad():
             rows = paddle.arange(test.start, test.stop, dtype="int64")
             parts, logits = self.model.parts(self.tensors, rows)
-            scores = F.sigmoid(self.model.fusion(parts)).numpy()
-            require_finite(step, self.trace, {"sigmoid": float(scores.sum())})
-            contributions = self._contributions(parts, scores)
+            log_odds = self.model.fusion(parts)
+            scores = F.sigmoid(log_odds).numpy()
+            require_finite(step, self.trace, {"scores": float(scores.sum())})
+            contributions = self._contributions(parts, log_odds.numpy(), scores)
         self.model.train()
         return {
             "auc": metrics.auc(labels, scores),
@@ -141,20 +142,20 @@ class Training:
             "contributions": contributions,
         }
 
-    def _contributions(self, parts: dict[str, Tensor], scores: np.ndarray) -> list[dict]:
-        """For the riskiest applications, how much of the score each part accounts for.
+    def _contributions(self, parts: dict[str, Tensor], log_odds: np.ndarray, scores: np.ndarray) -> list[dict]:
+        """For the riskiest applications, what each part contributes to the log-odds of default.
 
-        A part's contribution is what the score loses when that part is replaced by its mean over all test applications:
-        positive where the part speaks for default.
+        A part's contribution is what the log-odds lose when that part is replaced by its mean over all test applications:
+        positive where the part speaks for default. Scores near 1 would hide it, as they hardly move.
         """
-        riskiest = np.argsort(-scores, kind="stable")[: settings.EXPLAINED]
+        riskiest = np.argsort(-log_odds, kind="stable")[: settings.EXPLAINED]
         rows = paddle.to_tensor(riskiest)
         chosen = {name: paddle.index_select(part, rows) for name, part in parts.items()}
         lost = {}
         for name in PARTS:
             mean = parts[name].mean(axis=0, keepdim=True).expand_as(chosen[name])
-            without = F.sigmoid(self.model.fusion({**chosen, name: mean})).numpy()
-            lost[name] = (scores[riskiest] - without).astype(np.float64)
+            without = self.model.fusion({**chosen, name: mean}).numpy()
+            lost[name] = (log_odds[riskiest] - without).astype(np.float64)
         return [
             {
                 "application": int(application),

@@ -11,11 +11,14 @@ import resource
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
+from typing import TextIO
 
 from . import __version__, environment, settings
 from .data import generate
+from .finite import NonFinite
 from .planted import PLANTED
 from .records import SCHEMA, RecordWriter, digests
 
@@ -24,11 +27,11 @@ def main(order: dict) -> int:
     """Trains as ordered; every outcome, also a failure, ends in a record. Returns the exit code."""
     started = time.perf_counter()
     writer = RecordWriter(_private_stdout(), order["precision"])
-    step = 0
+    step = None
     try:
         for kind, fields in _records(order):
-            step = fields.get("step", step)
             writer.write(kind, **fields)
+            step = fields.get("step", 0)
     except Exception as error:
         traceback.print_exc()
         writer.write("error", **_failure(error, step))
@@ -38,14 +41,14 @@ def main(order: dict) -> int:
     return 0
 
 
-def _private_stdout():
+def _private_stdout() -> TextIO:
     """Keeps stdout for the records, and sends whatever else is printed, also from C, to stderr."""
     records = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return records
 
 
-def _records(order: dict):
+def _records(order: dict) -> Iterator[tuple[str, dict]]:
     """The run record, then those of the training, each as kind and fields."""
     # Imported here, so that a framework that does not even load ends in an error record too.
     import paddle
@@ -76,13 +79,12 @@ def _records(order: dict):
     yield from training.run(profile)
 
 
-def _failure(error: Exception, step: int) -> dict[str, object]:
-    """An error record's fields: the step and the operator at fault, as far as they are known."""
-    return {
-        "step": getattr(error, "step", step + 1),
-        "operator": getattr(error, "operator", None) or _innermost(error),
-        "message": f"{type(error).__name__}: {error}",
-    }
+def _failure(error: Exception, done: int | None) -> dict[str, object]:
+    """An error record's fields; `done` is the last complete step, or None if training had not begun."""
+    if isinstance(error, NonFinite):
+        return {"step": error.step, "operator": error.operator, "message": str(error)}
+    step = None if done is None else done + 1
+    return {"step": step, "operator": _innermost(error), "message": f"{type(error).__name__}: {error}"}
 
 
 def _innermost(error: Exception) -> str | None:

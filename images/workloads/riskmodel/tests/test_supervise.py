@@ -3,8 +3,11 @@
 import io
 import json
 import os
+import subprocess
 import sys
+import tempfile
 import unittest
+from pathlib import Path
 
 from riskmodel import environment, supervise
 
@@ -79,6 +82,33 @@ class Lines(unittest.TestCase):
         for letter in "ab":
             steps = [record["step"] for record in records if record.get("by", "")[:1] == letter]
             self.assertEqual(steps, list(range(200)))
+
+
+class CommandLine(unittest.TestCase):
+    def test_a_framework_that_does_not_load(self):
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "paddle.py").write_text("raise ImportError('libgomp.so.1: cannot open shared object file')\n")
+            root = str(Path(__file__).parent.parent)
+            run = subprocess.run(
+                [sys.executable, "-m", "riskmodel", "--precision", "float32"],
+                cwd=root,
+                env={**os.environ, "PYTHONPATH": folder},
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+        self.assertEqual(run.returncode, 1)
+        self.assertEqual(
+            json.loads(run.stdout),
+            {
+                "record": "error",
+                "precision": "float32",
+                "step": None,
+                "operator": "_records",
+                "message": "ImportError: libgomp.so.1: cannot open shared object file",
+            },
+        )
+        self.assertIn("Traceback", run.stderr)
 
 
 class Variables(unittest.TestCase):

@@ -87,18 +87,16 @@ let floor6: [Target] = [
 ]
 
 let testTargets: [Target] = [
-  tests("EnvCore", []),
-  tests("SafeFS", [system]),
-  tests("Hashing", ["EnvCore"]),
-  tests("Archive", ["EnvCore", "Hashing"]),
-  tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", system]),
+  .target(
+    name: "TestSupport", dependencies: ["EnvCore", "Archive", "CLinux", "SafeFS", system], path: "Tests/TestSupport", swiftSettings: strict),
+  tests("Compression", ["EnvCore", "SafeFS", "TestSupport", system]),
+  tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", "TestSupport", system]),
   .executableTarget(
     name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system], path: "Tests/LaunchDriver",
     swiftSettings: strict),
   tests("EnvDrift", ["EnvCore"]),
   tests("HTTP", ["EnvCore"]),
   tests("EnvImage", ["EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "EnvStore", system]),
-  .testTarget(name: "LayeringTests", swiftSettings: strict),
 ]
 
 let package = Package(

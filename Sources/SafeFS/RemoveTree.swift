@@ -3,6 +3,9 @@ import Glibc
 import SystemPackage
 
 extension FileSystem {
+  /// Below this depth folders are moved up before they are removed, so that no tree needs more descriptors than a process may have.
+  private static let deepestRemoval = 64
+
   /// Removes `path` and everything below it. Links are removed, never followed; nothing there is no error.
   ///
   /// Folders without write permission are made writable first, because a layer may carry them.
@@ -15,48 +18,53 @@ extension FileSystem {
   }
 
   static func removeDirectory(_ name: String, in parent: CInt, path: FilePath) throws(FileSystemError) {
-    let raw: CInt
+    let name = Array(name.utf8CString)
+    let top = try openDirectory(name, in: parent, path: path)
+    while try removeContents(of: top.rawValue, depth: 0, top: top.rawValue, path: path) {}
+    try changing(parent, "unlinkat", path) { unlinkat(parent, name, AT_REMOVEDIR) }
+  }
+
+  /// Returns whether a folder was moved up to `top`, which is then not empty yet.
+  private static func removeContents(of folder: CInt, depth: Int, top: CInt, path: FilePath) throws(FileSystemError) -> Bool {
+    var hasMoved = false
+    for name in try names(in: folder, path: path) {
+      let child = path.appending(text(of: name))
+      do {
+        try changing(folder, "unlinkat", child) { unlinkat(folder, name, 0) }
+      } catch  where error.errno == .isDirectory {
+        let opened = try openDirectory(name, in: folder, path: child)
+        if depth == deepestRemoval {
+          let target = uniqueSuffix()
+          _ = fchmod(opened.rawValue, 0o700)  // Moving a folder writes its `..`.
+          try changing(folder, "renameat", child) { renameat(folder, name, top, target) }
+          hasMoved = true
+        } else {
+          hasMoved = try removeContents(of: opened.rawValue, depth: depth + 1, top: top, path: child) || hasMoved
+          try changing(folder, "unlinkat", child) { unlinkat(folder, name, AT_REMOVEDIR) }
+        }
+      }
+    }
+    return hasMoved
+  }
+
+  private static func openDirectory(_ name: [CChar], in parent: CInt, path: FilePath) throws(FileSystemError) -> OwnedDescriptor {
+    let open = { Glibc.openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
     do {
-      raw = try openDirectory(name, in: parent, path: path)
+      return OwnedDescriptor(owning: try check("openat", path, open), path: path)
     } catch  where error.errno == .permissionDenied {
       _ = fchmodat(parent, name, 0o700, 0)
-      raw = try openDirectory(name, in: parent, path: path)
+      return OwnedDescriptor(owning: try check("openat", path, open), path: path)
     }
-    guard let stream = fdopendir(raw) else {
-      let error = currentErrno()
-      close(raw)
-      throw FileSystemError(call: "fdopendir", path: path, errno: error)
-    }
-    defer { closedir(stream) }
-    var children: [(name: String, isDirectory: Bool)] = []
-    while let entry = readdir(stream) {
-      let child = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if child != "." && child != ".." { children.append((child, entry.pointee.d_type == UInt8(DT_DIR))) }
-    }
-    for child in children {
-      if child.isDirectory {
-        try removeDirectory(child.name, in: raw, path: path.appending(child.name))
-      } else {
-        try removeEntry(child.name, in: raw, flags: 0, path: path.appending(child.name))
-      }
-    }
-    try removeEntry(name, in: parent, flags: AT_REMOVEDIR, path: path)
   }
 
-  private static func openDirectory(_ name: String, in parent: CInt, path: FilePath) throws(FileSystemError) -> CInt {
-    try check("openat", path) { Glibc.openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
-  }
-
-  private static func removeEntry(_ name: String, in parent: CInt, flags: CInt, path: FilePath) throws(FileSystemError) {
+  /// Makes a call that changes the entries of `folder`, once more with the folder made writable when that was what it lacked.
+  /// An entry that somebody else has removed is as good as removed.
+  private static func changing(_ folder: CInt, _ call: String, _ path: FilePath, _ body: () -> CInt) throws(FileSystemError) {
     do {
-      try check("unlinkat", path) { unlinkat(parent, name, flags) }
-    } catch  where error.errno == .noSuchFileOrDirectory {
-      return
+      try check(call, path, body)
     } catch  where error.errno == .permissionDenied {
-      _ = fchmod(parent, 0o700)
-      try check("unlinkat", path) { unlinkat(parent, name, flags) }
-    }
+      _ = fchmod(folder, 0o700)
+      try check(call, path, body)
+    } catch  where error.errno == .noSuchFileOrDirectory {}
   }
 }

@@ -87,24 +87,29 @@ let floor6: [Target] = [
 ]
 
 let testTargets: [Target] = [
+  .target(
+    name: "TestSupport", dependencies: ["EnvCore", "Archive", "CLinux", "SafeFS", system], path: "Tests/TestSupport", swiftSettings: strict),
+  .target(name: "LoopbackHTTP", dependencies: ["EnvCore"], path: "Tests/LoopbackHTTP", swiftSettings: strict),
+  .executableTarget(
+    name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system],
+    path: "Tests/LaunchDriver", swiftSettings: strict),
   tests("EnvCore", []),
   tests("SafeFS", [system]),
   tests("Hashing", ["EnvCore"]),
   tests("Archive", ["EnvCore", "Hashing"]),
-  tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", system]),
-  tests("ChildProcess", ["EnvCore", system]),
-  tests("EnvBundle", ["EnvCore", "OCI", system]),
-  tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "launch-driver", system]),
-  .executableTarget(
-    name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system],
-    path: "Tests/LaunchDriver",
-    swiftSettings: strict),
-  tests("EnvDrift", ["EnvCore"]),
-  .target(name: "LoopbackHTTP", dependencies: ["EnvCore"], path: "Tests/LoopbackHTTP", swiftSettings: strict),
+  tests("Compression", ["EnvCore", "SafeFS", "TestSupport", system]),
   tests("HTTP", ["EnvCore", "LoopbackHTTP"]),
+  tests("ChildProcess", ["EnvCore", system]),
+  tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", "TestSupport", system]),
   tests(
     "EnvImage",
     ["EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "LoopbackHTTP", system]),
+  tests("EnvBundle", ["EnvCore", "OCI", system]),
+  tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "launch-driver", system]),
+  tests("EnvDrift", ["EnvCore"]),
+  .testTarget(
+    name: "EnvctlTests", dependencies: ["EnvCore", "Archive", "OCI", "SafeFS", "ChildProcess", "EnvStore", "TestSupport", system],
+    swiftSettings: strict),
   .testTarget(name: "LayeringTests", swiftSettings: strict),
 ]
 

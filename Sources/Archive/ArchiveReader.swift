@@ -12,6 +12,7 @@ public struct ArchiveReader: ~Copyable {
   /// Keeps the pull closure alive as long as libarchive may call it.
   private let source: PullSource?
   private let object: String
+  private let names: NameConversion
 
   /// Opens a file on disk. Zip archives need this form, because their directory stands at the end.
   public init(opening path: String, format: ArchiveFormat, filters: Bool = false, object: String? = nil) throws(ArchiveError) {
@@ -19,6 +20,7 @@ public struct ArchiveReader: ~Copyable {
     handle = try Self.opened(format, filters: filters, object: object) { archive_read_open_filename($0, path, 1 << 18) }
     source = nil
     self.object = object
+    names = NameConversion(format)
   }
 
   /// Reads from `pull`, which fills the span from its start and returns how many bytes it put there; 0 ends the archive.
@@ -44,6 +46,7 @@ public struct ArchiveReader: ~Copyable {
     }
     self.source = source
     self.object = object
+    names = NameConversion(format)
   }
 
   deinit { archive_read_free(handle) }
@@ -51,7 +54,7 @@ public struct ArchiveReader: ~Copyable {
   /// The next entry, or nil at the end of the archive.
   public mutating func next() throws -> ArchiveEntry? {
     var pointer: OpaquePointer?
-    let status = archive_read_next_header(handle, &pointer)
+    let status = names.whileReading { archive_read_next_header(handle, &pointer) }
     if let pulled = source?.error { throw pulled }
     switch status {
     case ARCHIVE_EOF: return nil
@@ -107,7 +110,6 @@ public struct ArchiveReader: ~Copyable {
   private static func opened(
     _ format: ArchiveFormat, filters: Bool, object: String, _ open: (OpaquePointer) -> CInt
   ) throws(ArchiveError) -> OpaquePointer {
-    _ = useUTF8Names
     guard let handle = archive_read_new() else { throw .outOfMemory }
     switch format {
     case .tar: archive_read_support_format_tar(handle)
@@ -186,9 +188,26 @@ public struct ArchiveReader: ~Copyable {
   }
 }
 
-/// libarchive converts names to the charset of the process's locale, which is ASCII until somebody says otherwise.
-/// Only the character type is set, and to a locale glibc has built in, so the user's language changes nothing.
-private let useUTF8Names: Bool = setlocale(LC_CTYPE, "C.UTF-8") != nil
+/// How libarchive treats names: it converts them to the charset of the thread's locale.
+///
+/// To UTF-8 it also composes characters (NFC), so that two files of a layer may become one. In the C locale the conversion fails for
+/// everything but ASCII, and libarchive's tar reader then keeps the bytes as they are, which is what a layer needs. Its zip reader
+/// has no such way back.
+private enum NameConversion {
+  case verbatim, utf8
+
+  init(_ format: ArchiveFormat) { self = format == .zip ? .utf8 : .verbatim }
+
+  func whileReading<Value>(_ body: () -> Value) -> Value {
+    let previous = uselocale(self == .utf8 ? Self.utf8Locale : Self.cLocale)
+    defer { uselocale(previous) }
+    return body()
+  }
+
+  // Both are built into glibc, made once and never freed or changed.
+  nonisolated(unsafe) private static let utf8Locale = newlocale(1 << LC_CTYPE, "C.UTF-8", nil)
+  nonisolated(unsafe) private static let cLocale = newlocale(1 << LC_CTYPE, "C", nil)
+}
 
 /// Feeds libarchive from a Swift closure and keeps the error the closure threw.
 private final class PullSource {

@@ -26,6 +26,7 @@ public struct TarWriter: ~Copyable {
     }
     for (key, value, limit) in [
       ("uid", Int64(entry.uid), Int64(1) << 21), ("gid", Int64(entry.gid), 1 << 21), ("size", entry.size, 1 << 33),
+      ("mtime", entry.modified / 1_000_000_000, 1 << 33),
     ]
     where value >= limit {
       records.append(PaxRecord(key: key, value: Array(String(value).utf8)))
@@ -131,7 +132,8 @@ private struct UstarHeader {
     put(octal: entry.uid < 1 << 21 ? Int64(entry.uid) : 0, at: 108, width: 8)
     put(octal: entry.gid < 1 << 21 ? Int64(entry.gid) : 0, at: 116, width: 8)
     put(octal: entry.size < 1 << 33 ? entry.size : 0, at: 124, width: 12)
-    put(octal: max(0, entry.modified / 1_000_000_000), at: 136, width: 12)
+    let seconds = max(0, entry.modified / 1_000_000_000)
+    put(octal: seconds < 1 << 33 ? seconds : 0, at: 136, width: 12)
     bytes[156] = entry.typeFlag
     let target = Array(entry.linkTarget.utf8)
     if target.count <= 100, target.allSatisfy({ $0 < 128 }) { put(target, at: 157) }

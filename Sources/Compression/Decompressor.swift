@@ -64,13 +64,18 @@ private final class GzipStream {
   func read(into span: inout MutableRawSpan) throws -> Int {
     try span.withUnsafeMutableBytes { output in
       while true {
-        guard try input.refill() else {
-          guard isBetweenMembers, members > 0 else { throw CompressionError.truncated(object: object) }
-          return 0
+        let hasInput = try input.refill()
+        if isBetweenMembers {
+          guard hasInput else {
+            guard members > 0 else { throw CompressionError.truncated(object: object) }
+            return 0
+          }
+          beginMember()
         }
-        if isBetweenMembers { beginMember() }
         let count = try inflate(into: output)
         if count > 0 { return count }
+        // Output may still be held back when the input has been read to its end; only when there is none is the member cut off.
+        guard hasInput || isBetweenMembers else { throw CompressionError.truncated(object: object) }
       }
     }
   }
@@ -121,11 +126,14 @@ private final class ZstdStream {
     try span.withUnsafeMutableBytes { bytes in
       var output = ZSTD_outBuffer(dst: bytes.baseAddress, size: bytes.count, pos: 0)
       while output.pos == 0 {
-        guard try input.refill() else {
-          guard isBetweenFrames, frames > 0 else { throw CompressionError.truncated(object: object) }
-          return 0
+        let hasInput = try input.refill()
+        if isBetweenFrames {
+          guard hasInput else {
+            guard frames > 0 else { throw CompressionError.truncated(object: object) }
+            return 0
+          }
+          frames += 1
         }
-        if isBetweenFrames { frames += 1 }
         var source = ZSTD_inBuffer(src: input.storage.baseAddress, size: input.end, pos: input.start)
         let status = ZSTD_decompressStream(stream, &output, &source)
         if ZSTD_isError(status) != 0 {
@@ -133,6 +141,8 @@ private final class ZstdStream {
         }
         input.start = source.pos
         isBetweenFrames = status == 0
+        // As with gzip: output may be left when the input is not.
+        guard hasInput || isBetweenFrames || output.pos > 0 else { throw CompressionError.truncated(object: object) }
       }
       return output.pos
     }

@@ -21,7 +21,7 @@ extension ContainerLauncher {
       try removeAbandoned()
       let folder = try ThrowawayFolder.create(in: layout, runtime: client.runtime)
       let outcome = Result { try run(request, image: image, in: folder, client: client, streams: streams) }
-      try folder.remove(client, shelf: layout.shelf)
+      try folder.remove(client)
       return try outcome.get()
     }
   }
@@ -38,9 +38,6 @@ extension ContainerLauncher {
     let start = ContainerStart(
       client: client, container: folder.id, files: folder.files, image: image, request: request, isWorkspace: false,
       lock: folder.runtimeLock.descriptor)
-    // The kernel waits with each rmdir(2); beside the runtime's work that costs nobody anything.
-    let sweeper = EnvCore.Thread { [shelf = layout.shelf] in try? FileSystem.sweep(shelf: shelf) }
-    defer { sweeper.join() }
     // Before the start, so that no signal kills us between the two.
     let relay = try SignalRelay()
     let child: ChildProcess

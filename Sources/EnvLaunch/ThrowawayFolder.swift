@@ -24,7 +24,7 @@ final class ThrowawayFolder: Sendable {
 
   /// A new folder for a container of `runtime`.
   static func create(in layout: LaunchLayout, runtime: Runtime) throws -> ThrowawayFolder {
-    for folder in [layout.throwaways, layout.bundle, layout.shelf] { try FileSystem.createDirectories(folder, mode: 0o700) }
+    for folder in [layout.throwaways, layout.bundle] { try FileSystem.createDirectories(folder, mode: 0o700) }
     let id = "run-" + FileSystem.uniqueSuffix()
     let files = layout.throwaway(id)
     // Between mkdir and flock the folder looks abandoned; the lock keeps those away who look for such.
@@ -37,10 +37,10 @@ final class ThrowawayFolder: Sendable {
     return folder
   }
 
-  /// Removes the container, if the runtime still knows it, and all files. The emptied folders wait on the shelf for the next run.
-  func remove(_ client: RuntimeClient, shelf: FilePath) throws {
+  /// Removes the container, if the runtime still knows it, and all files.
+  func remove(_ client: RuntimeClient) throws {
     try client.delete(id)
-    try FileSystem.removeFiles(of: files.path, shelvingFoldersIn: shelf)
+    try FileSystem.removeTree(files.path)
   }
 
   /// Ends and removes the throw-away containers whose envctl has died. Those at work are not touched.

@@ -132,8 +132,11 @@ extension Int64 {
 
   fileprivate init?(mtreeTime text: Substring) {
     let parts = text.split(separator: ".")
-    guard parts.count == 2, let seconds = Int64(parts[0]), let rest = Int64(parts[1]), parts[1].utf8.count == 9 else { return nil }
-    self = seconds * 1_000_000_000 + (text.hasPrefix("-") ? -rest : rest)
+    guard parts.count == 2, let seconds = Int64(parts[0]), let rest = UInt32(parts[1]), parts[1].utf8.count == 9 else { return nil }
+    let (whole, isTooLong) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    let (sum, isTooFar) = whole.addingReportingOverflow(text.hasPrefix("-") ? -Int64(rest) : Int64(rest))
+    guard !isTooLong, !isTooFar else { return nil }
+    self = sum
   }
 }
 

@@ -13,8 +13,8 @@ struct LayerExtractor: ~Copyable {
   private(set) var digests: [UInt64: Digest] = [:]
   /// Folder times are set last, because every file made inside a folder changes them.
   private var folderTimes: [(path: RelativePath, modified: Int64)] = []
-  /// Names this layer itself has made: a whiteout hides lower layers only, wherever it stands among its siblings.
-  private var made: Set<RelativePath> = []
+  /// Names that are hidden. Whatever else is below the root was made by this layer, and a whiteout, wherever it stands among its
+  /// siblings, hides lower layers only.
   private var whiteouts: Set<RelativePath> = []
   private(set) var entryCount = 0
 
@@ -29,14 +29,14 @@ struct LayerExtractor: ~Copyable {
     while let entry = try reader.next() {
       entryCount += 1
       let path = try RelativePath(entry.path)
-      if path.name.hasPrefix(".wh.") {
+      if path.name.utf8.starts(with: ".wh.".utf8) {
         try applyWhiteout(path)
-      } else {
+      } else if !isOfAufs(path) {
         try extract(entry, at: path, from: &reader)
       }
     }
-    // Innermost first: setting the time of a folder does not change its parent's, but making it did.
-    for folder in folderTimes.reversed() where try root.status(folder.path)?.kind == .directory {
+    // In the order of the archive, because the last entry of a folder that is listed twice is the one that counts.
+    for folder in folderTimes where try root.status(folder.path)?.kind == .directory {
       try root.setModified(folder.path, nanoseconds: folder.modified)
     }
   }
@@ -46,9 +46,9 @@ struct LayerExtractor: ~Copyable {
       guard entry.kind == .directory else { throw malformed("its root is not a folder") }
       return try finish(entry, path)
     }
+    if let hidden = hiddenFolder(above: path) { try reveal(hidden) }
     let wasWhiteout = whiteouts.remove(path) != nil
     try makeRoom(for: entry, at: path)
-    made.insert(path)
     switch entry.kind {
     case .directory:
       if try root.status(path) == nil { try root.makeDirectory(path) }
@@ -106,19 +106,45 @@ struct LayerExtractor: ~Copyable {
   }
 
   private mutating func applyWhiteout(_ path: RelativePath) throws {
-    if path.name == ".wh..wh..opq" { return try makeOpaque(path.parent) }
-    // Other names below `.wh..wh.` belong to aufs and mean nothing here.
-    if path.name.hasPrefix(".wh..wh.") { return }
-    let hidden = String(path.name.dropFirst(4))
-    guard !hidden.isEmpty, hidden != ".", hidden != ".." else { throw malformed("\(path) is a whiteout without a name") }
+    // What is below a hidden folder is hidden with it.
+    if isOfAufs(path) || hiddenFolder(above: path) != nil { return }
+    if path.name == Self.opaqueMarker { return try makeOpaque(path.parent) }
+    guard let hidden = String(path.name.utf8.dropFirst(4)), !["", ".", ".."].contains(hidden) else {
+      throw malformed("\(path) is a whiteout without a name")
+    }
     let target = try path.parent.appending(hidden)
-    if made.contains(target) {
-      if try root.status(target)?.kind == .directory { try makeOpaque(target) }
+    guard !whiteouts.contains(target) else { return }
+    if let made = try root.status(target) {
+      if made.kind == .directory { try makeOpaque(target) }
       return
     }
-    if try root.status(target) != nil { try root.remove(target) }
     try makeDevice(target)
     whiteouts.insert(target)
+  }
+
+  private static let opaqueMarker = ".wh..wh..opq"
+
+  /// aufs kept its own files at the top under `.wh..wh.` (`plnk`, `orph`, `aufs`); they mean nothing here.
+  private func isOfAufs(_ path: RelativePath) -> Bool {
+    path.string.utf8.starts(with: ".wh..wh.".utf8) && path.string != Self.opaqueMarker
+  }
+
+  /// The folder on the way to `path` that a whiteout hides.
+  private func hiddenFolder(above path: RelativePath) -> RelativePath? {
+    guard !whiteouts.isEmpty else { return nil }
+    var folder = path.parent
+    while !folder.isRoot {
+      if whiteouts.contains(folder) { return folder }
+      folder = folder.parent
+    }
+    return nil
+  }
+
+  /// Turns a whiteout into an empty folder that goes on hiding what lower layers have below this name.
+  private mutating func reveal(_ path: RelativePath) throws {
+    whiteouts.remove(path)
+    try root.remove(path)
+    try makeOpaque(path)
   }
 
   private mutating func makeDevice(_ path: RelativePath) throws {
@@ -130,7 +156,11 @@ struct LayerExtractor: ~Copyable {
   }
 
   private mutating func makeOpaque(_ path: RelativePath) throws {
-    if try root.status(path) == nil { try root.makeDirectory(path) }
+    switch try root.status(path)?.kind {
+    case .directory: break
+    case nil: try root.makeDirectory(path)
+    default: throw malformed("\(path) is marked as an opaque folder but is none")
+    }
     do {
       try root.setExtendedAttribute(path, name: "trusted.overlay.opaque", value: Array("y".utf8))
     } catch {

@@ -26,6 +26,8 @@ struct DirectoryLayerFormat: LayerFormat {
   func unpack(_ pull: @escaping (inout MutableRawSpan) throws -> Int, into folder: FilePath, object: String) throws -> Int {
     let tree = folder.appending("fs")
     try FileSystem.createDirectories(tree)
+    // A layer need not have an entry for its root, and the user's umask must not show in a container.
+    try FileSystem.setPermissions(tree, 0o755)
     var extractor = try LayerExtractor(into: tree, object: object)
     try extractor.extract(pull)
     let digests = extractor.digests
@@ -39,11 +41,16 @@ struct DirectoryLayerFormat: LayerFormat {
 extension Store {
   /// Unpacks the layers of an image that are not unpacked yet, and proves those that are. Lowest first.
   ///
+  /// A layer an image lists twice is returned once, at its upper place: overlayfs refuses a folder named twice, and the upper one
+  /// hides and holds everything the lower one does.
   /// - Throws: `StoreError.fileChanged` when an unpacked file is not what the layer holds; `.digestMismatch` when a blob or its tar is not.
   public func materialise(
     _ image: StoredImage, progress: @escaping @Sendable (_ unpackedBytes: Int64) -> Void = { _ in }
   ) throws -> (layers: [MaterialisedLayer], unpacked: Int) {
-    let results = try concurrentMap(Array(image.layers.enumerated()), width: 2) { index, layer in
+    let layers = image.layers.enumerated().filter { index, layer in
+      !image.layers[(index + 1)...].contains { $0.diffID == layer.diffID }
+    }
+    let results = try concurrentMap(Array(layers), width: 2) { index, layer in
       try self.materialise(layer, object: "layer \(index + 1) of image \(image.manifestDigest.short)", progress: progress)
     }
     return (results.map(\.layer), results.count(where: \.isNew))
@@ -67,10 +74,16 @@ extension Store {
     guard FileSystem.exists(folder) else { return false }
     let stampPath = folder.appending("stamp")
     let stamp = try FileSystem.exists(stampPath) ? String(decoding: FileSystem.readFile(stampPath, limit: 200), as: UTF8.self) : ""
-    let actual = try TreeScan.stamp(folder.appending("fs"))
-    if stamp == actual.description { return true }
-    if let difference = try layerDifferences(diffID).first { throw StoreError.fileChanged(layer: diffID, difference: difference) }
-    try FileSystem.writeAtomically(Array(actual.description.utf8), to: stampPath)
+    let tree = folder.appending("fs")
+    // Taken before the files are read, so that what changes meanwhile does not pass next time.
+    let actual = FileSystem.exists(tree) ? try TreeScan.stamp(tree).description : "missing"
+    if stamp == actual { return true }
+    let differences = try layerDifferences(diffID)
+    // Whatever is done in a folder changes the folder's time, which says less than what was done.
+    if let difference = differences.first(where: { $0.property != "time" }) ?? differences.first {
+      throw StoreError.fileChanged(layer: diffID, difference: difference)
+    }
+    try FileSystem.writeAtomically(Array(actual.utf8), to: stampPath)
     return true
   }
 
@@ -89,6 +102,9 @@ extension Store {
     guard let compression = layer.descriptor.mediaType.layerCompression else {
       throw OCIDocumentError.unpackableLayer(object, layer.descriptor.mediaType)
     }
+    guard FileSystem.exists(blobPath(layer.descriptor.digest)) else {
+      throw StoreError.missingBlob(object: object, digest: layer.descriptor.digest)
+    }
     let temporary = try temporaryPath("layer")
     do {
       try FileSystem.createDirectories(temporary)
@@ -102,7 +118,7 @@ extension Store {
         // A damaged blob usually shows as a malformed archive first; the digest is the truer reason.
         try blob.drain()
         try blob.expect(layer.descriptor.digest, object: object, path: blobPath(layer.descriptor.digest))
-        if error is StoreError || error is FileSystemError { throw error }
+        if error is StoreError || (error as? FileSystemError)?.isOfHost == true { throw error }
         throw StoreError.malformedLayer(object: object, reason: "its content is not acceptable", underlying: error)
       }
       try blob.expect(layer.descriptor.digest, object: object, path: blobPath(layer.descriptor.digest))
@@ -122,6 +138,13 @@ extension Store {
     case .gzip: try decompressing(.gzip, object: object, pull)
     case .zstd: try decompressing(.zstd, object: object, pull)
     }
+  }
+}
+
+extension FileSystemError {
+  /// Whether the machine is to blame. The rest comes from names in the archive that contradict each other.
+  fileprivate var isOfHost: Bool {
+    ![.fileExists, .notDirectory, .isDirectory, .fileNameTooLong, .tooManySymbolicLinkLevels, .noSuchFileOrDirectory].contains(errno)
   }
 }
 

@@ -26,13 +26,13 @@ public final class Store: Sendable {
     self.home = home
     do {
       try FileSystem.createDirectories(home)
+      try checkSchema()  // First of all: a store this program does not know stays as it is.
       for folder in ["blobs/sha256", "seals", "layers", "images", "locks", "tmp"] {
         try FileSystem.createDirectories(home.appending(folder))
       }
-    } catch {
+    } catch let error as FileSystemError {
       throw StoreError.unusableHome(path: home, underlying: error)
     }
-    try checkSchema()
     try removeAbandonedSessions()
   }
 

@@ -67,6 +67,9 @@ extension Store {
       if repairing { try removeBlob(digest) }
       report.add(
         object: "blob \(digest)", path: nil, property: "content", expected: "\(expected)", actual: "\(actual)", isDropped: repairing)
+    } catch let error as FileSystemError {
+      if repairing { try removeBlob(digest) }
+      report.add(object: "blob \(digest)", path: nil, property: error.summary, expected: nil, actual: nil, isDropped: repairing)
     }
   }
 

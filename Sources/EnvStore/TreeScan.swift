@@ -51,9 +51,7 @@ enum TreeScan {
       line.removeAll(keepingCapacity: true)
       line.append(contentsOf: node.path.utf8)
       line.append(0)
-      // The root's own ctime changes when the finished layer is renamed into place, so it is left out; its entries cover its content.
-      let changed = node.path.isEmpty ? 0 : UInt64(bitPattern: status.changed)
-      for word in [status.inode, UInt64(bitPattern: status.size), UInt64(bitPattern: status.modified), changed] {
+      for word in [Int64(bitPattern: status.inode), status.size, status.modified, status.changed] {
         withUnsafeBytes(of: word.littleEndian) { line.append(contentsOf: $0) }
       }
       hasher.update(line)
@@ -63,29 +61,35 @@ enum TreeScan {
 
   /// Everything in which the tree at `root` differs from `manifest`, in the order of the paths. Reads every byte.
   static func differences(_ root: FilePath, from manifest: FileManifest, width: Int) throws -> [FileDifference] {
+    guard FileSystem.exists(root) else { return [FileDifference(path: "/", property: "missing", expected: nil, actual: nil)] }
     let actual = try records(root) { _ in nil }
-    let expected = Dictionary(manifest.records.map { ($0.path, $0) }) { first, _ in first }
-    var found = Set(actual.map(\.path)).isSuperset(of: expected.keys) ? [] : missing(expected, in: actual)
+    let expected = Dictionary(try manifest.records.map { (try RelativePath($0.path), $0) }) { first, _ in first }
     let perFile = try concurrentMap(chunks(actual), width: width) { chunk in
-      try chunk.flatMap { record in try difference(record, expected[record.path], root: root) }
+      var folder = try RootDirectory(root)
+      return try chunk.flatMap { record in
+        let path = try RelativePath(record.path)
+        return try difference(record, expected[path], at: path, in: &folder)
+      }
     }
-    found += perFile.flatMap { $0 }
-    return found.sorted { $0.path < $1.path }
+    let found = try missing(expected, in: actual) + perFile.flatMap { $0 }
+    return found.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
   }
 
-  private static func missing(_ expected: [String: FileRecord], in actual: [FileRecord]) -> [FileDifference] {
-    let present = Set(actual.map(\.path))
+  private static func missing(_ expected: [RelativePath: FileRecord], in actual: [FileRecord]) throws -> [FileDifference] {
+    let present = Set(try actual.map { try RelativePath($0.path) })
     return expected.keys.filter { !present.contains($0) }.map {
-      FileDifference(path: "/" + $0, property: "missing", expected: nil, actual: nil)
+      FileDifference(path: $0.description, property: "missing", expected: nil, actual: nil)
     }
   }
 
-  private static func difference(_ actual: FileRecord, _ expected: FileRecord?, root: FilePath) throws -> [FileDifference] {
-    let path = "/" + actual.path
+  private static func difference(
+    _ actual: FileRecord, _ expected: FileRecord?, at relative: RelativePath, in root: inout RootDirectory
+  ) throws -> [FileDifference] {
+    let path = relative.description
     guard let expected else { return [FileDifference(path: path, property: "unexpected", expected: nil, actual: nil)] }
     var found: [FileDifference] = []
     func compare(_ property: String, _ expected: String, _ actual: String) {
-      if expected != actual { found.append(FileDifference(path: path, property: property, expected: expected, actual: actual)) }
+      if !expected.utf8.elementsEqual(actual.utf8) { found.append(FileDifference(path: path, property: property, expected: expected, actual: actual)) }
     }
     compare("type", expected.kind.mtreeName, actual.kind.mtreeName)
     compare("mode", String(expected.permissions, radix: 8), String(actual.permissions, radix: 8))
@@ -95,15 +99,15 @@ enum TreeScan {
     compare("link count", String(expected.linkCount), String(actual.linkCount))
     compare("extended attributes", text(expected.extendedAttributes), text(actual.extendedAttributes))
     if actual.kind == .file, expected.kind == .file, let digest = expected.digest {
-      compare("content", digest.description, try contentDigest(root.appending(actual.path)).description)
+      compare("content", digest.description, try contentDigest(relative, in: &root).description)
     }
     if found.isEmpty { compare("time", String(expected.modified), String(actual.modified)) }
     return found
   }
 
-  private static func contentDigest(_ path: FilePath) throws -> Digest {
+  private static func contentDigest(_ path: RelativePath, in root: inout RootDirectory) throws -> Digest {
     var hasher = SHA256Hasher()
-    try OwnedDescriptor.read(path).forEachChunk { hasher.update($0) }
+    try root.openFile(path).forEachChunk { hasher.update($0) }
     return hasher.finish()
   }
 

@@ -86,9 +86,11 @@ extension Store {
   public func blob(_ digest: Digest, object: String) throws -> VerifiedBlob? {
     let path = blobPath(digest)
     guard let status = try FileSystem.status(path) else { return nil }
-    if try readSeal(digest) != Seal(status) {
+    let seal = Seal(status)
+    if try readSeal(digest) != seal {
       try prove(digest, at: path, object: object)
-      try writeSeal(digest)
+      // The seal taken before the reading: a change during it will not fit.
+      try write(seal, of: digest)
     }
     return VerifiedBlob(digest: digest, size: status.size, path: path)
   }
@@ -114,7 +116,7 @@ extension Store {
   /// Removes a blob; one that is not there is no error.
   public func removeBlob(_ digest: Digest) throws {
     try FileSystem.removeFile(sealPath(digest))
-    try FileSystem.removeFile(blobPath(digest))
+    try FileSystem.removeTree(blobPath(digest))  // A tree, because damage may have put a folder there.
   }
 
   private func write(
@@ -132,7 +134,7 @@ extension Store {
       }
       try FileSystem.rename(temporary, to: blobPath(actual))
       try FileSystem.syncDirectory(home.appending("blobs/sha256"))
-      try writeSeal(actual)
+      if let status = try FileSystem.status(blobPath(actual)) { try write(Seal(status), of: actual) }
       return VerifiedBlob(digest: actual, size: count, path: blobPath(actual))
     } catch {
       try? FileSystem.removeFile(temporary)  // The next command sweeps up what stays; the first error is the one to tell.
@@ -141,12 +143,11 @@ extension Store {
   }
 
   /// A lost or torn seal costs one more reading of the blob and nothing else, so it is not fsynced.
-  private func writeSeal(_ digest: Digest) throws {
-    guard let status = try FileSystem.status(blobPath(digest)) else { return }
+  private func write(_ seal: Seal, of digest: Digest) throws {
     let temporary = try temporaryPath("seal")
     do {
       let file = try OwnedDescriptor.create(temporary)
-      try file.write(Array(Seal(status).text.utf8).span.bytes)
+      try file.write(Array(seal.text.utf8).span.bytes)
     }
     try FileSystem.rename(temporary, to: sealPath(digest))
   }

@@ -8,7 +8,7 @@ import SystemPackage
 public enum FileSystem {
   /// The content of a file of at most `limit` bytes; a longer one is `EFBIG`.
   public static func readFile(_ path: FilePath, limit: Int = 64 << 20) throws(FileSystemError) -> [UInt8] {
-    let file = try OwnedDescriptor.open(path, O_RDONLY, mode: 0)
+    let file = try OwnedDescriptor.open(path, O_RDONLY | O_NONBLOCK, mode: 0)
     var bytes: [UInt8] = []
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
     defer { buffer.deallocate() }
@@ -65,7 +65,7 @@ public enum FileSystem {
       throw FileSystemError(call: "opendir", path: path, errno: currentErrno())
     }
     defer { closedir(stream) }
-    return entryNames(stream).sorted()
+    return entryNames(stream).map(text(of:))
   }
 
   /// What is at `path`, or nil when nothing is. A final symbolic link is described itself unless it is to be followed.
@@ -114,6 +114,11 @@ public enum FileSystem {
     do {
       try check("unlink", path) { path.withPlatformString { Glibc.unlink($0) } }
     } catch  where error.errno == .noSuchFileOrDirectory {}
+  }
+
+  /// Sets the permission bits of a file or folder, whatever the umask.
+  public static func setPermissions(_ path: FilePath, _ permissions: UInt32) throws(FileSystemError) {
+    try check("chmod", path) { path.withPlatformString { Glibc.chmod($0, permissions) } }
   }
 
   /// A name no other process uses.

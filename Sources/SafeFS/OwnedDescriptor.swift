@@ -33,9 +33,9 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
 
   deinit { _ = Glibc.close(rawValue) }
 
-  /// Opens an existing file for reading. A final symbolic link is not followed.
+  /// Opens an existing file for reading. A final symbolic link is not followed, and a FIFO in its place is not waited for.
   public static func read(_ path: FilePath) throws(FileSystemError) -> OwnedDescriptor {
-    try open(path, O_RDONLY | O_NOFOLLOW, mode: 0)
+    try open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, mode: 0)
   }
 
   /// Creates a file that must not exist yet, for writing and reading.

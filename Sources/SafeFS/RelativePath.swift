@@ -2,6 +2,9 @@
 import EnvCore
 
 /// A path below a root: no leading slash, no `.` or empty components, never `..`. The root itself is the empty path.
+///
+/// It is taken apart and compared by bytes, as the kernel does. Swift's characters would not do: a combining mark after a slash
+/// makes one character with it, and two spellings of `é` are equal as strings but are two files.
 public struct RelativePath: Hashable, Sendable, CustomStringConvertible {
   /// The components joined by single slashes.
   public let string: String
@@ -13,21 +16,25 @@ public struct RelativePath: Hashable, Sendable, CustomStringConvertible {
   public init(_ text: String) throws(PathError) {
     guard text.utf8.count <= 4096 else { throw .tooLong(String(text.prefix(60))) }
     guard !text.utf8.contains(0) else { throw .containsNUL }
-    let components = text.split(separator: "/").filter { $0 != "." }
-    guard !components.contains("..") else { throw .escapes(text) }
-    guard components.allSatisfy({ $0.utf8.count <= 255 }) else { throw .tooLong(String(text.prefix(60))) }
-    string = components.joined(separator: "/")
+    let components = text.utf8.split(separator: Self.slash).filter { !$0.elementsEqual(".".utf8) }
+    guard !components.contains(where: { $0.elementsEqual("..".utf8) }) else { throw .escapes(text) }
+    guard components.allSatisfy({ $0.count <= 255 }) else { throw .tooLong(String(text.prefix(60))) }
+    string = components.map { Substring($0) }.joined(separator: "/")
   }
 
   private init(unchecked string: String) { self.string = string }
 
+  private static let slash = UInt8(ascii: "/")
+
   public var isRoot: Bool { string.isEmpty }
 
   /// The last component; empty for the root.
-  public var name: String { string.lastIndex(of: "/").map { String(string[string.index(after: $0)...]) } ?? string }
+  public var name: String { lastSlash.map { String(string[string.utf8.index(after: $0)...]) } ?? string }
 
   /// The folder above; the root for names at the top.
-  public var parent: RelativePath { RelativePath(unchecked: string.lastIndex(of: "/").map { String(string[..<$0]) } ?? "") }
+  public var parent: RelativePath { RelativePath(unchecked: lastSlash.map { String(string[..<$0]) } ?? "") }
+
+  private var lastSlash: String.Index? { string.utf8.lastIndex(of: Self.slash) }
 
   /// The path of `name` in this folder.
   public func appending(_ name: String) throws(PathError) -> RelativePath {
@@ -35,6 +42,12 @@ public struct RelativePath: Hashable, Sendable, CustomStringConvertible {
   }
 
   public var description: String { "/" + string }
+
+  public static func == (left: RelativePath, right: RelativePath) -> Bool { left.string.utf8.elementsEqual(right.string.utf8) }
+
+  public func hash(into hasher: inout Hasher) {
+    for byte in string.utf8 { hasher.combine(byte) }
+  }
 }
 
 /// Why a name from outside is refused.

@@ -7,7 +7,7 @@ import SystemPackage
 public struct RootDirectory: ~Copyable {
   let root: OwnedDescriptor
   /// The parent folder of the last entry: archives list a folder's files one after the other.
-  private var cachedParent: (path: String, descriptor: CInt)?
+  private var cachedParent: (path: RelativePath, descriptor: CInt)?
 
   public init(_ path: FilePath) throws(FileSystemError) {
     root = try OwnedDescriptor.directory(path)
@@ -29,8 +29,22 @@ public struct RootDirectory: ~Copyable {
   }
 
   public mutating func makeDirectory(_ path: RelativePath) throws(FileSystemError) {
-    let folder = try parent(of: path, creating: true)
+    try makeDirectory(path, in: try parent(of: path, creating: true))
+  }
+
+  private func makeDirectory(_ path: RelativePath, in folder: CInt) throws(FileSystemError) {
     try check("mkdirat", full(path)) { mkdirat(folder, path.name, 0o755) }
+    // Once more, because mkdirat leaves out what the user's umask forbids.
+    try check("fchmodat", full(path)) { fchmodat(folder, path.name, 0o755, 0) }
+  }
+
+  /// Opens a regular file for reading; a link is not followed.
+  public mutating func openFile(_ path: RelativePath) throws(FileSystemError) -> OwnedDescriptor {
+    let folder = try parent(of: path, creating: false)
+    let raw = try check("openat", full(path)) {
+      Glibc.openat(folder, path.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+    }
+    return OwnedDescriptor(owning: raw, path: full(path))
   }
 
   /// Creates a new file for writing.
@@ -103,19 +117,19 @@ public struct RootDirectory: ~Copyable {
   /// Removes whatever is at `path`, a folder with all it holds.
   public mutating func remove(_ path: RelativePath) throws(FileSystemError) {
     let folder = try parent(of: path, creating: false)
-    forgetParents(below: path)
     let object = full(path)
     do {
       try check("unlinkat", object) { unlinkat(folder, path.name, 0) }
     } catch  where error.errno == .isDirectory || error.errno == .notPermitted {
       try FileSystem.removeDirectory(path.name, in: folder, path: object)
     }
+    forgetParent()
   }
 
   /// A descriptor of the folder that holds `path`, owned by this value and valid until the next call.
   private mutating func parent(of path: RelativePath, creating: Bool) throws(FileSystemError) -> CInt {
     let folder = path.parent
-    if let cachedParent, cachedParent.path == folder.string { return cachedParent.descriptor }
+    if let cachedParent, cachedParent.path == folder { return cachedParent.descriptor }
     let flags = UInt64(O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     let resolve = UInt64(CL_RESOLVE_IN_ROOT | CL_RESOLVE_NO_MAGICLINKS)
     let object = full(folder)
@@ -128,7 +142,7 @@ public struct RootDirectory: ~Copyable {
     } catch  where error.errno == .noSuchFileOrDirectory && creating {
       let above = try parent(of: folder, creating: true)
       do {
-        try check("mkdirat", object) { mkdirat(above, folder.name, 0o755) }
+        try makeDirectory(folder, in: above)
       } catch  where error.errno == .fileExists {
         // A dangling link stands where a folder is needed.
         throw FileSystemError(call: "mkdirat", path: object, errno: .notDirectory)
@@ -136,13 +150,13 @@ public struct RootDirectory: ~Copyable {
       descriptor = try open(root.rawValue)
     }
     if let cachedParent { close(cachedParent.descriptor) }
-    cachedParent = (folder.string, descriptor)
+    cachedParent = (folder, descriptor)
     return descriptor
   }
 
-  /// Drops the cached parent when the tree it lies in goes away.
-  private mutating func forgetParents(below path: RelativePath) {
-    guard let cached = cachedParent, cached.path == path.string || cached.path.hasPrefix(path.string + "/") else { return }
+  /// Drops the cached parent: what was removed may have been above it, under this name or another that a link gives it.
+  private mutating func forgetParent() {
+    guard let cached = cachedParent else { return }
     close(cached.descriptor)
     cachedParent = nil
   }

@@ -9,10 +9,11 @@ public struct TreeNode: ~Copyable {
   public let path: String
   public let status: FileStatus
   private let folder: CInt
-  private let name: String
+  /// The bytes of the name with their NUL; `path` shows those that are not UTF-8 as U+FFFD.
+  private let name: [CChar]
   private let root: FilePath
 
-  fileprivate init(path: String, status: FileStatus, folder: CInt, name: String, root: FilePath) {
+  fileprivate init(path: String, status: FileStatus, folder: CInt, name: [CChar], root: FilePath) {
     self.path = path
     self.status = status
     self.folder = folder
@@ -41,7 +42,7 @@ public struct TreeNode: ~Copyable {
   /// All extended attributes this process may see.
   public borrowing func extendedAttributes() throws(FileSystemError) -> [String: [UInt8]] {
     // The l-variants take paths only; the magic link makes the path relative to the folder that was really opened.
-    let path = "/proc/self/fd/\(folder)/\(name)"
+    let path = Array("/proc/self/fd/\(folder)/".utf8CString.dropLast()) + name
     let object = fullPath
     let count: Int
     do {
@@ -68,13 +69,14 @@ extension FileSystem {
   /// Calls `body` for the root and everything below it, folders before what they hold, siblings in the order of their bytes.
   public static func walk(_ root: FilePath, _ body: (borrowing TreeNode) throws -> Void) throws {
     let folder = try OwnedDescriptor.directory(root)
-    try body(TreeNode(path: "", status: folder.status(), folder: folder.rawValue, name: ".", root: root))
+    try body(TreeNode(path: "", status: folder.status(), folder: folder.rawValue, name: [46, 0], root: root))
     try walk(folder.rawValue, path: "", root: root, body)
   }
 
   private static func walk(_ folder: CInt, path: String, root: FilePath, _ body: (borrowing TreeNode) throws -> Void) throws {
     for name in try names(in: folder, path: root.appending(path)) {
-      let childPath = path.isEmpty ? name : path + "/" + name
+      let text = text(of: name)
+      let childPath = path.isEmpty ? text : path + "/" + text
       var value = stat()
       try check("fstatat", root.appending(childPath)) { fstatat(folder, name, &value, AT_SYMLINK_NOFOLLOW) }
       let status = FileStatus(value)
@@ -88,7 +90,8 @@ extension FileSystem {
     }
   }
 
-  private static func names(in folder: CInt, path: FilePath) throws(FileSystemError) -> [String] {
+  /// The names in an open folder in the order of their bytes, each with its NUL, without `.` and `..`.
+  static func names(in folder: CInt, path: FilePath) throws(FileSystemError) -> [[CChar]] {
     // A duplicate, because closedir closes the descriptor it was given; rewound, because the position is shared.
     let copy = try check("fcntl", path) { fcntl(folder, F_DUPFD_CLOEXEC, 0) }
     guard let stream = fdopendir(copy) else {
@@ -98,18 +101,23 @@ extension FileSystem {
     }
     defer { closedir(stream) }
     rewinddir(stream)
-    return entryNames(stream).sorted()
+    return entryNames(stream)
   }
 
-  static func entryNames(_ stream: OpaquePointer) -> [String] {
-    var names: [String] = []
+  static func entryNames(_ stream: OpaquePointer) -> [[CChar]] {
+    var names: [[CChar]] = []
     while let entry = readdir(stream) {
       // d_name is a NUL-terminated array inside the entry, which lives until the next readdir.
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)) }
       }
-      if name != "." && name != ".." { names.append(name) }
+      if name != [46, 0], name != [46, 46, 0] { names.append(name) }
     }
-    return names
+    return names.sorted { left, right in
+      left.lexicographicallyPrecedes(right) { UInt8(bitPattern: $0) < UInt8(bitPattern: $1) }
+    }
   }
+
+  /// A name as text; bytes that are not UTF-8 become U+FFFD.
+  static func text(of name: [CChar]) -> String { String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self) }
 }

@@ -52,6 +52,11 @@ public struct YAMLNode: Sendable {
   private init(_ node: Node, file: String, depth: Int) throws(YAMLError) {
     mark = YAMLMark(file: file, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1)
     guard depth < 64 else { throw YAMLError(mark: mark, problem: "the document is nested too deeply", hint: nil) }
+    // Yams puts a copy of the anchored value where an alias stands, so the anchor is what can be seen, and refused before copies of
+    // copies fill the memory.
+    guard node.anchor == nil else {
+      throw YAMLError(mark: mark, problem: "anchors and aliases are not supported", hint: "write the value out")
+    }
     switch node {
     case .scalar(let scalar):
       value = .scalar(scalar.string)
@@ -75,7 +80,7 @@ public struct YAMLNode: Sendable {
       }
       value = .mapping(pairs)
     case .alias:
-      throw YAMLError(mark: mark, problem: "aliases are not supported", hint: "write the value out")
+      throw YAMLError(mark: mark, problem: "anchors and aliases are not supported", hint: "write the value out")
     }
   }
 }

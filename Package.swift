@@ -1,5 +1,4 @@
 // swift-tools-version: 6.2
-// The floors of envctl. A module may import only modules of the floors below it; Tests/LayeringTests holds this file to that.
 
 import PackageDescription
 
@@ -93,10 +92,6 @@ let testTargets: [Target] = [
   .executableTarget(
     name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system],
     path: "Tests/LaunchDriver", swiftSettings: strict),
-  tests("EnvCore", []),
-  tests("SafeFS", [system]),
-  tests("Hashing", ["EnvCore"]),
-  tests("Archive", ["EnvCore", "Hashing"]),
   tests("Compression", ["EnvCore", "SafeFS", "TestSupport", system]),
   tests("HTTP", ["EnvCore", "LoopbackHTTP"]),
   tests("ChildProcess", ["EnvCore", system]),
@@ -110,7 +105,6 @@ let testTargets: [Target] = [
   .testTarget(
     name: "EnvctlTests", dependencies: ["EnvCore", "Archive", "OCI", "SafeFS", "ChildProcess", "EnvStore", "TestSupport", system],
     swiftSettings: strict),
-  .testTarget(name: "LayeringTests", swiftSettings: strict),
 ]
 
 let package = Package(

@@ -7,15 +7,14 @@ public enum ImageError: Diagnostic {
   case invalidTimestamp(String)
   case invalidImagePath(String)
   case invalidRecipe(place: String, reason: String)
-  case sourceEscapes(source: String, recipe: String)
   case sourceMissing(path: String)
   // The lock
   case noLock(path: String, recipe: String)
   case lockSchema(object: String, found: Int, known: Int)
   case lockOutdated(recipe: String, locked: Digest, actual: Digest)
   case fileChanged(path: String, expected: Digest, actual: Digest)
+  case filesOutdated(recipe: String, paths: [String])
   // Resolving and fetching
-  case resolverFailed(tool: String, status: String, message: String)
   case resolverAnswer(tool: String, reason: String)
   case noDebianSource(suite: String)
   case noPythonIndex
@@ -35,7 +34,6 @@ public enum ImageError: Diagnostic {
     case .invalidTimestamp(let text): "'\(text)' is no date in UTC, such as 2024-10-15 or 2024-10-15T00:00:00Z"
     case .invalidImagePath(let text): "'\(text)' is no absolute path without '.' and '..'"
     case .invalidRecipe(let place, let reason): "\(place): \(reason)"
-    case .sourceEscapes(let source, let recipe): "recipe '\(recipe)' bundles '\(source)', which lies outside the folder of recipes"
     case .sourceMissing(let path): "the recipe bundles '\(path)', which does not exist"
     case .noLock(let path, _): "there is no lock at \(path)"
     case .lockSchema(let object, let found, let known): "\(object) has schema \(found), but this envctl knows schema \(known)"
@@ -43,7 +41,8 @@ public enum ImageError: Diagnostic {
       "image.lock of '\(recipe)' was made from another image.yaml: it pins recipe \(locked), the recipe is \(actual)"
     case .fileChanged(let path, let expected, let actual):
       "bundled file \(path) is not the locked one: expected \(expected), actual \(actual)"
-    case .resolverFailed(let tool, let status, let message): "\(tool) \(status): \(message)"
+    case .filesOutdated(let recipe, let paths):
+      "image.lock of '\(recipe)' does not pin the bundled files as they are: \(paths.joined(separator: ", "))"
     case .resolverAnswer(let tool, let reason): "the answer of \(tool) cannot be used: \(reason)"
     case .noDebianSource(let suite): "no package source of this machine offers Debian packages, component main, for '\(suite)'"
     case .noPythonIndex: "pip names no package index"
@@ -68,7 +67,7 @@ public enum ImageError: Diagnostic {
 
   public var hint: String? {
     switch self {
-    case .noLock(_, let recipe), .lockOutdated(let recipe, _, _): "run 'envctl image lock \(recipe)'"
+    case .noLock(_, let recipe), .lockOutdated(let recipe, _, _), .filesOutdated(let recipe, _): "run 'envctl image lock \(recipe)'"
     case .lockSchema: "use the version of envctl that wrote it, or write it anew with 'envctl image lock'"
     case .fileChanged: "if the change is wanted, run 'envctl image lock' to pin it"
     case .noDebianSource: "add a Debian source to apt's configuration, or set ENVCTL_DEBIAN_MIRROR to a mirror's base URL"
@@ -82,7 +81,9 @@ public enum ImageError: Diagnostic {
   public var exitCode: ExitCode {
     switch self {
     case .fileChanged, .digestDiffersOnIndex, .malformedPackage, .wrongPackage, .fileDigestMismatch, .pathEscape: .verification
-    case .invalidTimestamp, .invalidImagePath, .invalidRecipe, .sourceEscapes, .sourceMissing, .noLock, .lockSchema, .lockOutdated: .usage
+    case .invalidTimestamp, .invalidImagePath, .invalidRecipe, .sourceMissing, .noLock, .lockSchema, .lockOutdated,
+      .filesOutdated:
+      .usage
     default: .failed
     }
   }

@@ -177,6 +177,17 @@ final class Workshop {
     guard case .lockOutdated = error else { Issue.record("unexpected \(String(describing: error))"); return }
   }
 
+  @Test func aLockThatIsNotCurrentNamesTheFiles() throws {
+    try workshop.lock.requireCurrent(workshop.recipe)
+    try workshop.folder.write("recipes/shared/new.py", [])
+    try workshop.folder.write("recipes/shared/__pycache__/new.pyc", [])
+    let error = #expect(throws: ImageError.self) { try workshop.lock.requireCurrent(workshop.recipe) }
+    guard case .filesOutdated("tiny", ["/usr/lib/own/new.py"]) = error else {
+      Issue.record("unexpected \(String(describing: error))")
+      return
+    }
+  }
+
   @Test func lockingAgainKeepsThePackagesAndLooksAtTheFiles() throws {
     try workshop.folder.write("recipes/shared/new.py", [])
     let locker = RecipeLocker(store: try workshop.store(), reporter: SilentReporter())

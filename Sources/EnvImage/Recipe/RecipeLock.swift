@@ -86,4 +86,13 @@ public struct RecipeLock: Sendable, Equatable, Codable {
       throw ImageError.lockOutdated(recipe: recipe.name, locked: self.recipe, actual: actual)
     }
   }
+
+  /// As `requireMatch`, and also refuses when a bundled file was changed, added or removed since.
+  public func requireCurrent(_ recipe: Recipe) throws {
+    try requireMatch(recipe)
+    let changed = Set(try BundledTree.pins(of: recipe)).symmetricDifference(files)
+    guard changed.isEmpty else {
+      throw ImageError.filesOutdated(recipe: recipe.name, paths: Set(changed.map(\.path.description)).sorted())
+    }
+  }
 }

@@ -26,7 +26,7 @@ func library(_ name: String, pkgConfig: String, apt: String) -> Target {
 let floor0: [Target] = [
   module("EnvCore"),
   .target(name: "CLinux"),
-  library("CLibCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+  .target(name: "CLibCurl"),
   library("CLibCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
   library("CLibArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
   library("CISAL", pkgConfig: "libisal", apt: "libisal-dev"),
@@ -93,7 +93,8 @@ let testTargets: [Target] = [
   tests("Archive", ["EnvCore", "Hashing"]),
   tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", system]),
   .executableTarget(
-    name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system], path: "Tests/LaunchDriver",
+    name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system],
+    path: "Tests/LaunchDriver",
     swiftSettings: strict),
   tests("EnvDrift", ["EnvCore"]),
   tests("HTTP", ["EnvCore"]),

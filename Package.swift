@@ -25,7 +25,7 @@ func library(_ name: String, pkgConfig: String, apt: String) -> Target {
 let floor0: [Target] = [
   module("EnvCore"),
   .target(name: "CLinux"),
-  library("CLibCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+  .target(name: "CLibCurl"),
   library("CLibCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
   library("CLibArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
   library("CISAL", pkgConfig: "libisal", apt: "libisal-dev"),

@@ -8,17 +8,18 @@ import Glibc
 final class EasyHandle: @unchecked Sendable {
   private let handle: UnsafeMutableRawPointer
 
-  init() {
-    _ = globalInitialisation
-    guard let handle = curl_easy_init() else { preconditionFailure("curl_easy_init: out of memory") }
+  /// - Throws: `HTTPError.libraryUnusable`.
+  init() throws(HTTPError) {
+    if let reason = loadFailure { throw .libraryUnusable(reason: reason) }
+    guard let handle = cc_easy_init() else { preconditionFailure("curl_easy_init: out of memory") }
     self.handle = handle
   }
 
-  deinit { curl_easy_cleanup(handle) }
+  deinit { cc_easy_cleanup(handle) }
 
   /// Forgets all options of the transfer before; live connections stay.
   func reset(policy: HTTPPolicy) {
-    curl_easy_reset(handle)
+    cc_easy_reset(handle)
     set(CURLOPT_NOSIGNAL, 1)
     set(CURLOPT_FOLLOWLOCATION, 1)
     set(CURLOPT_MAXREDIRS, 10)
@@ -42,8 +43,8 @@ final class EasyHandle: @unchecked Sendable {
   /// Performs the transfer that the options describe, with `headers` as request fields and `receiver` taking what arrives.
   func perform(headers: [String], receiver: TransferReceiver) -> CURLcode {
     var list: UnsafeMutablePointer<curl_slist>?
-    for header in headers { list = curl_slist_append(list, header) ?? list }
-    defer { curl_slist_free_all(list) }
+    for header in headers { list = cc_slist_append(list, header) ?? list }
+    defer { cc_slist_free_all(list) }
     cc_set_list(handle, CURLOPT_HTTPHEADER, list)
     receiver.handle = self
     defer { receiver.handle = nil }
@@ -62,7 +63,7 @@ final class EasyHandle: @unchecked Sendable {
       Unmanaged<TransferReceiver>.fromOpaque(context).takeUnretainedValue().receiveHeader(line)
       return size * count
     }
-    return curl_easy_perform(handle)
+    return cc_easy_perform(handle)
   }
 
   var status: Int {
@@ -88,8 +89,8 @@ final class EasyHandle: @unchecked Sendable {
   }
 }
 
-/// curl_global_init must run once before any thread uses the library.
-private let globalInitialisation: CURLcode = curl_global_init(Int(CURL_GLOBAL_DEFAULT))
+/// Why libcurl cannot be used. A global is initialised once, before any thread goes on, which is what loading wants.
+private let loadFailure: String? = cc_load().map { String(cString: $0) }
 
 extension Duration {
   /// Whole milliseconds, at least one.

@@ -20,7 +20,7 @@ public final class HTTPClient: Sendable {
   /// - Throws: `HTTPError`, or what `body` throws.
   @discardableResult
   public func download(_ request: HTTPRequest, into body: (RawSpan) throws -> Void) throws -> HTTPResponse {
-    let handle = idle.withLock { $0.popLast() } ?? EasyHandle()
+    let handle = try idle.withLock { $0.popLast() } ?? EasyHandle()
     defer { idle.withLock { $0.append(handle) } }
     return try withoutActuallyEscaping(body) { body in
       let receiver = TransferReceiver(request: request, sink: body)
@@ -68,7 +68,7 @@ public final class HTTPClient: Sendable {
     let url = redacted(url: request.url)
     guard code == CURLE_OK else {
       let error = HTTPError.transferFailed(
-        url: url, code: TransferCode(code).rawValue, reason: String(cString: curl_easy_strerror(code)))
+        url: url, code: TransferCode(code).rawValue, reason: String(cString: cc_easy_strerror(code)))
       throw TransferCode(code).isTransient ? TransientFailure(error: error, retryAfter: 0) : error
     }
     let status = handle.status

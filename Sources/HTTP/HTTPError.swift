@@ -3,6 +3,8 @@ import EnvCore
 
 /// A failed transfer. URLs are redacted before they are stored.
 public enum HTTPError: Diagnostic, Equatable {
+  /// libcurl is not installed, or not in a version that works.
+  case libraryUnusable(reason: String)
   /// The server could not be reached, or the transfer broke off and could not be resumed.
   case transferFailed(url: String, code: Int32, reason: String)
   /// The server answered with a status that is not success.
@@ -16,6 +18,7 @@ public enum HTTPError: Diagnostic, Equatable {
 
   public var summary: String {
     switch self {
+    case .libraryUnusable(let reason): "libcurl cannot be loaded: \(reason)"
     case .transferFailed(let url, _, let reason): "GET \(url): \(reason)"
     case .status(let url, let status): "GET \(url): the server answered \(status)"
     case .tooLarge(let url, let limit): "GET \(url): the body is larger than the \(limit) bytes allowed"
@@ -26,6 +29,7 @@ public enum HTTPError: Diagnostic, Equatable {
 
   public var hint: String? {
     switch self {
+    case .libraryUnusable: "fetching needs libcurl 4: on Debian, install libcurl4"
     case .transferFailed(_, let code, _): TransferCode(rawValue: code).hint
     case .status(_, let status):
       switch status {
@@ -38,6 +42,10 @@ public enum HTTPError: Diagnostic, Equatable {
     case .tooLarge, .truncated: nil
     case .changedDuringTransfer: "run the command again"
     }
+  }
+
+  public var exitCode: ExitCode {
+    if case .libraryUnusable = self { .host } else { .failed }
   }
 }
 

@@ -121,15 +121,9 @@ import Testing
 
   @Test(.enabled(if: Host.hasTerminalTool, "needs script(1) of bsdutils")) func controlCEndsASleepAndTheTerminalWorks() throws {
     let fixture = try LaunchFixture()
-    func typed(_ keys: String, into arguments: [String]) throws -> Outcome {
-      let command = try fixture.command(arguments)
-      let line = ([command.executable.string] + command.arguments).map { "'\($0)'" }.joined(separator: " ")
-      let pipeline = "(sleep 1.5; printf '\(keys)'; sleep 1.5) | script -qec \"\(line)\" /dev/null"
-      return Outcome(try Command("/bin/sh", ["-c", pipeline]).run(deadline: .seconds(60)))
-    }
-    #expect(try typed("\\003", into: ["run", "--", "sleep", "60"]).code == 130)
-    #expect(try typed("\\003", into: ["run", "--tty", "--", "sleep", "60"]).code == 130)
-    let session = try typed("tty\\nexit 3\\n", into: ["run", "--tty", "--", "sh"])
+    #expect(try fixture.typed("\\003", into: ["run", "--", "sleep", "60"]).code == 130)
+    #expect(try fixture.typed("\\003", into: ["run", "--tty", "--", "sleep", "60"]).code == 130)
+    let session = try fixture.typed("tty\\nexit 3\\n", into: ["run", "--tty", "--", "sh"])
     #expect(session.code == 3)
     #expect(session.output.contains("/dev/pts/0"))
     #expect(try fixture.leftovers() == [])

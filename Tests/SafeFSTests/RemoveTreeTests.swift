@@ -42,22 +42,6 @@ private func withFolder(_ body: (FilePath) throws -> Void) throws {
       #expect(try FileSystem.list(folder) == [])
     }
   }
-
-  @Test func shelvedFoldersAreEmptyAndSwept() throws {
-    try withFolder { folder in
-      let (tree, shelf) = (folder.appending("tree"), folder.appending("shelf"))
-      try FileSystem.createDirectories(shelf)
-      try FileSystem.createDirectories(tree.appending("a/b"))
-      try FileSystem.writeAtomically([1], to: tree.appending("a/b/file"))
-      try FileSystem.removeFiles(of: tree, shelvingFoldersIn: shelf)
-      #expect(!FileSystem.exists(tree))
-      let names = try FileSystem.list(shelf)
-      #expect(names.count == 3)
-      for name in names { #expect(try FileSystem.list(shelf.appending(name)) == []) }
-      try FileSystem.sweep(shelf: shelf)
-      #expect(try FileSystem.list(shelf) == [])
-    }
-  }
 }
 
 @Suite struct RootDirectoryReadTests {

@@ -21,7 +21,7 @@ extension ContainerLauncher {
       try removeAbandoned()
       let folder = try ThrowawayFolder.create(in: layout, runtime: client.runtime)
       let outcome = Result { try run(request, image: image, in: folder, client: client, streams: streams) }
-      try folder.remove(client)
+      try folder.remove(client, layout: layout)
       return try outcome.get()
     }
   }
@@ -38,6 +38,9 @@ extension ContainerLauncher {
     let start = ContainerStart(
       client: client, container: folder.id, files: folder.files, image: image, request: request, isWorkspace: false,
       lock: folder.runtimeLock.descriptor)
+    // Beside the runtime's work the waiting for rmdir(2) costs nobody anything.
+    let sweeper = EnvCore.Thread { [layout] in ThrowawayFolder.sweep(layout) }
+    defer { sweeper.join() }
     // Before the start, so that no signal kills us between the two.
     let relay = try SignalRelay()
     let child: ChildProcess

@@ -6,6 +6,7 @@ import SystemPackage
 ///     run/<runtime>/            a runtime's own state
 ///     run/throwaway/<id>/       one container of `run`
 ///     run/bundle/               where each `run` mounts its bundle, visible to that container's runtime only
+///     run/shelf/                emptied folders of past `run`s, removed while the next one works
 ///     run/locks/<id>.lock       one workspace at work
 ///     workspaces/<id>/          record, bundle, log and changes of one workspace
 struct LaunchLayout: Sendable {
@@ -13,6 +14,7 @@ struct LaunchLayout: Sendable {
 
   var run: FilePath { home.appending("run") }
   var bundle: FilePath { run.appending("bundle") }
+  var shelf: FilePath { run.appending("shelf") }
   var throwaways: FilePath { run.appending("throwaway") }
   var throwawayLock: FilePath { run.appending("throwaway.lock") }
   var locks: FilePath { run.appending("locks") }

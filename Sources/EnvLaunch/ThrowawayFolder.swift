@@ -24,7 +24,7 @@ final class ThrowawayFolder: Sendable {
 
   /// A new folder for a container of `runtime`.
   static func create(in layout: LaunchLayout, runtime: Runtime) throws -> ThrowawayFolder {
-    for folder in [layout.throwaways, layout.bundle] { try FileSystem.createDirectories(folder, mode: 0o700) }
+    for folder in [layout.throwaways, layout.bundle, layout.shelf] { try FileSystem.createDirectories(folder, mode: 0o700) }
     let id = "run-" + FileSystem.uniqueSuffix()
     let files = layout.throwaway(id)
     // Between mkdir and flock the folder looks abandoned; the lock keeps those away who look for such.
@@ -37,10 +37,21 @@ final class ThrowawayFolder: Sendable {
     return folder
   }
 
-  /// Removes the container, if the runtime still knows it, and all files.
-  func remove(_ client: RuntimeClient) throws {
+  /// Removes the container, if the runtime still knows it, and what it changed; the emptied folder goes to the shelf.
+  ///
+  /// rmdir(2) can wait milliseconds for the kernel without working (2.3 ms each on ext4, Linux 6.18), and the folder holds a handful that
+  /// overlayfs made. `sweep` removes them beside the next run.
+  func remove(_ client: RuntimeClient, layout: LaunchLayout) throws {
     try client.delete(id)
-    try FileSystem.removeTree(files.path)
+    let changed = FileSystem.exists(files.upper) ? try FileSystem.list(files.upper) : []
+    for name in changed { try FileSystem.removeTree(files.upper.appending(name)) }
+    try FileSystem.rename(files.path, to: layout.shelf.appending(id))
+  }
+
+  /// Removes the emptied folders of earlier runs. Another process may be at it too: what one misses, the next finds.
+  static func sweep(_ layout: LaunchLayout) {
+    guard let names = try? FileSystem.list(layout.shelf) else { return }
+    for name in names { try? FileSystem.removeTree(layout.shelf.appending(name)) }
   }
 
   /// Ends and removes the throw-away containers whose envctl has died. Those at work are not touched.

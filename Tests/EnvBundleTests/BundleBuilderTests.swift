@@ -31,7 +31,7 @@ private func request(_ command: [String]? = ["true"], _ change: (inout LaunchReq
 
   @Test func everythingAskedForKeepsTheSpecification() throws {
     let image = ImageConfig.Execution(
-      user: "ann", environment: ["PATH=/opt/bin", "A=1", "A=2", "NOVALUE"], entrypoint: ["/entry"], command: ["default"],
+      user: "ann", environment: ["PATH=/srv/bin", "A=1", "A=2", "NOVALUE"], entrypoint: ["/entry"], command: ["default"],
       workingDirectory: "/srv//x/./y/")
     let spec = try builder(image, hostMounts: [BindMount(source: "/etc/hosts", destination: "/etc/hosts", isReadOnly: true)]).spec(
       for: request(["go"]) {
@@ -47,7 +47,7 @@ private func request(_ command: [String]? = ["true"], _ change: (inout LaunchReq
     #expect(try violations(of: spec) == [])
     #expect(spec.process.args == ["/entry", "go"])
     #expect(spec.process.cwd == "/srv/x/y")
-    #expect(spec.process.env == ["A=3", "HOME=/elsewhere", "PATH=/opt/bin", "TERM=xterm"])
+    #expect(spec.process.env == ["A=3", "HOME=/elsewhere", "PATH=/srv/bin", "TERM=xterm"])
     #expect(spec.process.user == RuntimeSpec.User(uid: 1000, gid: 1001, additionalGids: [44, 105]))
     #expect(spec.process.capabilities.effective.isEmpty)
     #expect(spec.mounts.first { $0.destination == "/etc/hosts" }?.source == "/my/hosts")

@@ -111,6 +111,14 @@ final class LaunchFixture {
   /// A shell script in a throw-away container.
   func script(_ text: String, options: [String] = []) throws -> Outcome { try run(["run"] + options + ["--", "sh", "-c", text]) }
 
+  /// The driver on a terminal of its own, with `keys` (in the notation of printf(1)) typed after a while.
+  func typed(_ keys: String, into arguments: [String]) throws -> Outcome {
+    let command = try command(arguments)
+    let line = ([command.executable.string] + command.arguments).map { "'\($0)'" }.joined(separator: " ")
+    let pipeline = "(sleep 1.5; printf '\(keys)'; sleep 1.5) | script -qec \"\(line)\" /dev/null"
+    return Outcome(try Command("/bin/sh", ["-c", pipeline]).run(deadline: .seconds(60)))
+  }
+
   /// All that the layers hold, as text that changes when anything in them does.
   func layerListing() throws -> String {
     let find = Command("/usr/bin/find", [layers.string, "-printf", "%p %y %m %U %G %s %T@ %l\\n"])

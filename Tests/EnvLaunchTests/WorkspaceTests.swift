@@ -50,6 +50,16 @@ import Testing
     #expect(try fixture.run(["exec", fixture.project.string, "--", "nope"]).code == 127)
   }
 
+  @Test(.enabled(if: Host.hasTerminalTool, "needs script(1) of bsdutils")) func terminalInAWorkspace() throws {
+    let fixture = try LaunchFixture()
+    try fixture.run(["start", fixture.project.string])
+    let session = try fixture.typed("tty\\nexit 4\\n", into: ["exec", fixture.project.string, "--tty", "--", "sh"])
+    #expect(session.code == 4)
+    #expect(session.output.contains("/dev/pts/"))
+    #expect(try fixture.typed("\\003", into: ["exec", fixture.project.string, "--tty", "--", "sleep", "60"]).code == 130)
+    #expect(try fixture.typed("\\003", into: ["exec", fixture.project.string, "--", "sleep", "60"]).code == 130)
+  }
+
   @Test func tenCommandsAtOnce() throws {
     let fixture = try LaunchFixture()
     try fixture.run(["start", fixture.project.string])

@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+// The floors of envctl. A module may import only modules of the floors below it; a test holds this file to that.
 
 import PackageDescription
 

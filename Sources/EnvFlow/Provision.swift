@@ -70,6 +70,15 @@ extension Workbench {
 
   private func obtain(_ pin: Pin) throws -> StoredImage {
     if let expected = pin.expected, let present = try store.image(expected.digest) { return present }
+    // Two commands that miss the same image make it once. Without a pin nobody knows yet that it is the same.
+    guard let expected = pin.expected else { return try make(pin) }
+    return try store.withLock("image-" + expected.digest.hex) {
+      if let present = try store.image(expected.digest) { return present }
+      return try make(pin)
+    }
+  }
+
+  private func make(_ pin: Pin) throws -> StoredImage {
     let image: StoredImage
     if let entry = pin.entry {
       image = try buildImage(recipe: entry.recipe)

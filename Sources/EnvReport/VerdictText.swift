@@ -12,8 +12,8 @@ public struct VerdictText: Sendable {
     lines.append("  " + verdict.reading)
     for measurement in verdict.measurements {
       lines.append(
-        "  \(measurement.precision): loss within \(Self.scientific(measurement.loss.largest)) (band \(Self.scientific(measurement.loss.band))), "
-          + "scores within \(Self.scientific(measurement.score.largest)) (band \(Self.scientific(measurement.score.band))), "
+        "  \(measurement.precision): loss within \(scientific(measurement.loss.largest)) (band \(scientific(measurement.loss.band))), "
+          + "scores within \(scientific(measurement.score.largest)) (band \(scientific(measurement.score.band))), "
           + "\(measurement.steps) steps")
     }
     for measurement in verdict.measurements {
@@ -25,21 +25,5 @@ public struct VerdictText: Sendable {
       if verdict.differences.count > 10 { lines.append("  … and \(verdict.differences.count - 10) more differences of the environment") }
     }
     text = lines.joined(separator: "\n")
-  }
-
-  /// Two significant digits: `0`, `1.3e-06`.
-  private static func scientific(_ value: Double) -> String {
-    guard value != 0, value.isFinite else { return value == 0 ? "0" : "\(value)" }
-    var exponent = 0
-    var mantissa = value.magnitude
-    while mantissa >= 9.95 {
-      mantissa /= 10
-      exponent += 1
-    }
-    while mantissa < 0.995 {
-      mantissa *= 10
-      exponent -= 1
-    }
-    return "\((mantissa * 10).rounded() / 10)e\(exponent)"
   }
 }

@@ -89,7 +89,9 @@ enum TreeScan {
     guard let expected else { return [FileDifference(path: path, property: "unexpected", expected: nil, actual: nil)] }
     var found: [FileDifference] = []
     func compare(_ property: String, _ expected: String, _ actual: String) {
-      if !expected.utf8.elementsEqual(actual.utf8) { found.append(FileDifference(path: path, property: property, expected: expected, actual: actual)) }
+      if !expected.utf8.elementsEqual(actual.utf8) {
+        found.append(FileDifference(path: path, property: property, expected: expected, actual: actual))
+      }
     }
     compare("type", expected.kind.mtreeName, actual.kind.mtreeName)
     compare("mode", String(expected.permissions, radix: 8), String(actual.permissions, radix: 8))

@@ -74,10 +74,24 @@ struct ImageLockCommand: ParsableCommand {
   @Argument(help: "A recipe of the catalog, or the path of a folder with image.yaml.")
   var recipe: String
 
+  @Flag(help: "Write nothing; fail when the lock does not belong to the recipe and its files any more.")
+  var check = false
+
+  @Flag(help: "Resolve all packages anew, even where the recipe still asks for the same.")
+  var upgrade = false
+
+  func validate() throws {
+    if check, upgrade { throw ValidationError("--check writes nothing, --upgrade writes a new lock: name one of them") }
+  }
+
   func run() throws {
     let workbench = try common.workbench()
     let folder = try workbench.recipeFolder(recipe)
-    let lock = try RecipeLocker(store: workbench.store, reporter: workbench.reporter).lock(try Recipe.read(in: folder))
+    let recipe = try Recipe.read(in: folder)
+    if check { return try RecipeLock.read(in: folder).requireCurrent(recipe) }
+    let hasLock = FileSystem.exists(folder.appending(RecipeLock.fileName))
+    let previous = hasLock && !upgrade ? try RecipeLock.read(in: folder) : nil
+    let lock = try RecipeLocker(store: workbench.store, reporter: workbench.reporter).lock(recipe, previous: previous)
     try lock.write(in: folder)
     Console.printResult("\(folder.appending(RecipeLock.fileName))")
   }

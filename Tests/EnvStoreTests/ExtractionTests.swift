@@ -62,9 +62,15 @@ struct ExtractionTests {
         .other("c", .characterDevice(major: 1, minor: 3)), .other("b", .blockDevice(major: 7, minor: 300), mode: 0o660),
         .other("p", .fifo, mode: 0o600),
       ], ["b b 660 7,300", "c c 644 1,3", "p p 600"]),
-    Case("absolute names and dots", [.file("/a", "1"), .file("./b", "2"), .file("./c/./d", "3")], ["f a 644 1", "f b 644 2", "d c 755", "f c/d 644 3"]),
-    Case("link inside the root", [.folder("usr/bin"), .symlink("bin", to: "usr/bin"), .file("bin/sh", "x")], ["l bin -> usr/bin", "d usr 755", "d usr/bin 755", "f usr/bin/sh 644 x"]),
-    Case("absolute link stays inside", [.folder("etc"), .symlink("l", to: "/etc"), .file("l/x", "x")], ["d etc 755", "f etc/x 644 x", "l l -> /etc"]),
+    Case(
+      "absolute names and dots", [.file("/a", "1"), .file("./b", "2"), .file("./c/./d", "3")],
+      ["f a 644 1", "f b 644 2", "d c 755", "f c/d 644 3"]),
+    Case(
+      "link inside the root", [.folder("usr/bin"), .symlink("bin", to: "usr/bin"), .file("bin/sh", "x")],
+      ["l bin -> usr/bin", "d usr 755", "d usr/bin 755", "f usr/bin/sh 644 x"]),
+    Case(
+      "absolute link stays inside", [.folder("etc"), .symlink("l", to: "/etc"), .file("l/x", "x")],
+      ["d etc 755", "f etc/x 644 x", "l l -> /etc"]),
     Case("link up stays inside", [.symlink("l", to: "../../../../.."), .file("l/x", "x")], ["l l -> ../../../../..", "f x 644 x"]),
     Case(
       "names that only look alike", [.file("\u{e9}/x", "composed"), .file("e\u{301}/x", "decomposed")],

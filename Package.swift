@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+// The floors of envctl. A module may import only modules of the floors below it; a test holds this file to that.
 
 import PackageDescription
 
@@ -95,6 +96,7 @@ let testTargets: [Target] = [
   tests("Compression", ["EnvCore", "SafeFS", "TestSupport", system]),
   tests("StrictYAML", ["EnvCore"]),
   tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", "TestSupport", system]),
+  .testTarget(name: "LayeringTests", dependencies: ["EnvCore", "SafeFS", "TestSupport", system], swiftSettings: strict),
   .target(name: "LoopbackHTTP", dependencies: ["EnvCore"], path: "Tests/LoopbackHTTP", swiftSettings: strict),
   .executableTarget(
     name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system],

@@ -104,7 +104,7 @@ func sample(_ count: Int) -> [UInt8] {
   @Test("a dynamic block header may be cut in two anywhere")
   func splitHeader() throws {
     // Text of few letters with skewed frequencies ends its code tables with repeat codes, whose extra bits are what gets cut off.
-    for seed in 1...40 {
+    for seed in 1...6 {
       let bytes = (0..<400).map { UInt8(truncatingIfNeeded: 97 + ($0 &* $0 &* seed) % (3 + seed % 17)) }
       let packed = try compressed(bytes, by: "gzip", "-9")
       for first in 1..<packed.count {

@@ -89,14 +89,20 @@ let floor6: [Target] = [
 let testTargets: [Target] = [
   .target(
     name: "TestSupport", dependencies: ["EnvCore", "Archive", "CLinux", "SafeFS", system], path: "Tests/TestSupport", swiftSettings: strict),
+  tests("EnvCore", []),
+  tests("SafeFS", ["EnvCore", "TestSupport", system]),
+  tests("Hashing", ["EnvCore", "TestSupport"]),
+  tests("Archive", ["EnvCore", "Hashing", "SafeFS", "TestSupport", system]),
+  tests("Compression", ["EnvCore", "SafeFS", "TestSupport", system]),
+  tests("StrictYAML", ["EnvCore"]),
+  tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", "TestSupport", system]),
+  .testTarget(name: "LayeringTests", dependencies: ["EnvCore", "SafeFS", "TestSupport", system], swiftSettings: strict),
   .target(name: "LoopbackHTTP", dependencies: ["EnvCore"], path: "Tests/LoopbackHTTP", swiftSettings: strict),
   .executableTarget(
     name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system],
     path: "Tests/LaunchDriver", swiftSettings: strict),
-  tests("Compression", ["EnvCore", "SafeFS", "TestSupport", system]),
   tests("HTTP", ["EnvCore", "LoopbackHTTP"]),
   tests("ChildProcess", ["EnvCore", system]),
-  tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", "TestSupport", system]),
   tests(
     "EnvImage",
     ["EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "LoopbackHTTP", system]),

@@ -26,7 +26,10 @@ public func decompressing(_ compression: Compression, object: String, _ compress
 
 /// The compressed bytes that have been pulled and not yet consumed.
 private final class InputBuffer {
-  let storage = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
+  private static let capacity = 1 << 18
+  /// Room beyond what one refill may take, for `extend`.
+  private static let reserve = 4096
+  let storage = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity + reserve, alignment: 64)
   private let pull: Pull
   var start = 0
   private(set) var end = 0
@@ -39,10 +42,27 @@ private final class InputBuffer {
   /// Pulls more when nothing is left; false at the end of the input.
   func refill() throws -> Bool {
     guard isEmpty else { return true }
-    var span = storage.mutableBytes
     start = 0
-    end = try pull(&span)
-    return end > 0
+    end = 0
+    return try pull(atMost: Self.capacity) > 0
+  }
+
+  /// Pulls more behind what is left; false when nothing comes or the reserve is used up.
+  func extend() throws -> Bool {
+    if start > 0 {
+      storage.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[start..<end]))
+      (start, end) = (0, end - start)
+    }
+    return try pull(atMost: Self.capacity) > 0
+  }
+
+  private func pull(atMost limit: Int) throws -> Int {
+    let room = UnsafeMutableRawBufferPointer(rebasing: storage[end..<min(storage.count, end + limit)])
+    guard !room.isEmpty else { return 0 }
+    var span = room.mutableBytes
+    let count = try pull(&span)
+    end += count
+    return count
   }
 }
 
@@ -52,14 +72,23 @@ private final class GzipStream {
   private let object: String
   /// Allocated once, because the state holds ISA-L's 64 KiB window and must not move.
   private let state = UnsafeMutablePointer<inflate_state>.allocate(capacity: 1)
+  /// The state before the call under way, to which a block header that was cut off leads back.
+  private let before = UnsafeMutablePointer<inflate_state>.allocate(capacity: 1)
+  /// Kept from call to call: ISA-L's own reading of headers, inside isal_inflate, forgets the flags of a header that comes in two pieces.
+  private let header = UnsafeMutablePointer<isal_gzip_header>.allocate(capacity: 1)
   private var isBetweenMembers = true
+  private var isInHeader = false
   private var members = 0
 
   init(object: String, _ pull: @escaping Pull) {
     self.object = object
     input = InputBuffer(pull)
   }
-  deinit { state.deallocate() }
+  deinit {
+    state.deallocate()
+    before.deallocate()
+    header.deallocate()
+  }
 
   func read(into span: inout MutableRawSpan) throws -> Int {
     try span.withUnsafeMutableBytes { output in
@@ -72,6 +101,11 @@ private final class GzipStream {
           }
           beginMember()
         }
+        if isInHeader {
+          guard hasInput else { throw CompressionError.truncated(object: object) }
+          try readHeader()
+          continue
+        }
         let count = try inflate(into: output)
         if count > 0 { return count }
         // Output may still be held back when the input has been read to its end; only when there is none is the member cut off.
@@ -82,26 +116,52 @@ private final class GzipStream {
 
   private func beginMember() {
     isal_inflate_init(state)
-    state.pointee.crc_flag = UInt32(ISAL_GZIP)
+    state.pointee.crc_flag = UInt32(ISAL_GZIP_NO_HDR_VER)
+    isal_gzip_header_init(header)
     isBetweenMembers = false
+    isInHeader = true
     members += 1
   }
 
+  /// Passes over the header as far as it has come.
+  private func readHeader() throws {
+    offerInput()
+    let status = isal_read_gzip_header(state, header)
+    guard status == ISAL_DECOMP_OK || status == ISAL_END_INPUT else { throw corrupt(status) }
+    input.start = input.end - Int(state.pointee.avail_in)
+    isInHeader = status == ISAL_END_INPUT
+  }
+
   private func inflate(into output: UnsafeMutableRawBufferPointer) throws -> Int {
-    // Both pointers stay valid for the one call they are used in.
-    state.pointee.next_in = input.storage.baseAddress?.advanced(by: input.start).assumingMemoryBound(to: UInt8.self)
-    state.pointee.avail_in = UInt32(input.end - input.start)
-    state.pointee.next_out = output.baseAddress?.assumingMemoryBound(to: UInt8.self)
-    state.pointee.avail_out = UInt32(clamping: output.count)
-    let status = isal_inflate(state)
-    guard status == ISAL_DECOMP_OK || status == ISAL_END_INPUT else {
-      throw CompressionError.corrupt(object: object, reason: "gzip, ISA-L status \(status)")
+    before.update(from: state, count: 1)
+    var status = call(output)
+    // ISA-L takes a block header that the end of the input cuts in two for an invalid one when the missing bits, read as zeros, would
+    // overrun its code table. With more input the same call, made again, tells the two apart.
+    while status == ISAL_INVALID_BLOCK, state.pointee.avail_in == 0, try input.extend() {
+      state.update(from: before, count: 1)
+      status = call(output)
     }
+    guard status == ISAL_DECOMP_OK || status == ISAL_END_INPUT else { throw corrupt(status) }
     input.start = input.end - Int(state.pointee.avail_in)
     // While output is left over inside ISA-L the member goes on, even if the input has been read.
     if state.pointee.block_state == ISAL_BLOCK_FINISH { isBetweenMembers = true }
     return output.count - Int(state.pointee.avail_out)
   }
+
+  private func call(_ output: UnsafeMutableRawBufferPointer) -> CInt {
+    offerInput()
+    // Input and output stay valid for the one call they are used in.
+    state.pointee.next_out = output.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    state.pointee.avail_out = UInt32(clamping: output.count)
+    return isal_inflate(state)
+  }
+
+  private func offerInput() {
+    state.pointee.next_in = input.storage.baseAddress?.advanced(by: input.start).assumingMemoryBound(to: UInt8.self)
+    state.pointee.avail_in = UInt32(input.end - input.start)
+  }
+
+  private func corrupt(_ status: CInt) -> CompressionError { .corrupt(object: object, reason: "gzip, ISA-L status \(status)") }
 }
 
 /// RFC 8878 frames, one after the other.

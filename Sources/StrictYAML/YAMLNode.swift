@@ -36,7 +36,10 @@ public struct YAMLNode: Sendable {
       throw YAMLError(mark: YAMLMark(file: file, line: 1, column: 1), problem: "the file is not UTF-8", hint: nil)
     }
     do {
-      guard let node = try Yams.compose(yaml: text) else {
+      let parser = try Yams.Parser(yaml: text)
+      // Nodes know their anchors only as long as the parser lives.
+      defer { withExtendedLifetime(parser) {} }
+      guard let node = try parser.singleRoot() else {
         throw YAMLError(mark: YAMLMark(file: file, line: 1, column: 1), problem: "the file is empty", hint: nil)
       }
       return try YAMLNode(node, file: file, depth: 0)

@@ -90,7 +90,7 @@ func sample(_ count: Int) -> [UInt8] {
     let packed = try compressed(bytes, by: format.1)
     for length in 0..<packed.count {
       for (input, output) in [(1, 1), (.max, 1 << 16), (.max, 1)] {
-        #expect(throws: CompressionError.truncated(object: "test stream"), "cut at \(length) of \(packed.count)") {
+        #expect(throws: CompressionError.self, "cut at \(length) of \(packed.count)") {
           _ = try plain(Array(packed[..<length]), format.0, input: input, output: output)
         }
       }
@@ -98,6 +98,36 @@ func sample(_ count: Int) -> [UInt8] {
     // Behind a whole member too.
     for length in 1..<packed.count {
       #expect(throws: CompressionError.self) { _ = try plain(packed + packed[..<length], format.0, input: 5, output: 77) }
+    }
+  }
+
+  @Test("a dynamic block header may be cut in two anywhere")
+  func splitHeader() throws {
+    // Text of few letters with skewed frequencies ends its code tables with repeat codes, whose extra bits are what gets cut off.
+    for seed in 1...6 {
+      let bytes = (0..<400).map { UInt8(truncatingIfNeeded: 97 + ($0 &* $0 &* seed) % (3 + seed % 17)) }
+      let packed = try compressed(bytes, by: "gzip", "-9")
+      for first in 1..<packed.count {
+        var isFirst = true
+        var offset = 0
+        let pull = try decompressing(.gzip, object: "test stream") { span in
+          let count = isFirst ? first : packed.count - offset
+          isFirst = false
+          span.withUnsafeMutableBytes { target in packed[offset..<(offset + count)].withUnsafeBytes { target.copyMemory(from: $0) } }
+          offset += count
+          return count
+        }
+        var buffer = [UInt8](repeating: 0, count: 1000)
+        var result: [UInt8] = []
+        while true {
+          var array = buffer.mutableSpan
+          var span = array.mutableBytes
+          let count = try pull(&span)
+          if count == 0 { break }
+          result += buffer[..<count]
+        }
+        #expect(result == bytes, "seed \(seed), cut at \(first)")
+      }
     }
   }
 

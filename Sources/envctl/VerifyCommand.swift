@@ -23,6 +23,8 @@ struct VerifyCommand: ParsableCommand {
     }
     let left = report.findings.filter { !$0.isDropped }
     guard let first = left.first else { return }
+    // The report on stdout has said it all; a second document beside it would be no JSON any more.
+    guard common.format == .text else { throw Ending(.verification) }
     throw FlowError.damagedStore(count: left.count, first: first.line, isInUse: repair)
   }
 }

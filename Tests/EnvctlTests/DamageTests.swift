@@ -69,6 +69,8 @@ extension EnvctlTests {
           let path = folder.appending("layout/blobs/sha256").appending(blob)
           let whole = try FileSystem.readFile(path)
           try damage(path)
+          // A store that has taken in the blob while it was whole does not look at the layout any more.
+          try? FileSystem.removeTree(program.home)
           try expectRefusal(program, naming: "expected sha256:\(blob)")
           try FileSystem.writeAtomically(whole, to: path)
         }

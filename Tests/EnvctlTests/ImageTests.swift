@@ -78,7 +78,9 @@ extension EnvctlTests {
       let lock = try JSON(String(decoding: FileSystem.readFile(program.folder.appending("envctl.lock")), as: UTF8.self))
       let layers = lock["images"]["linux/amd64"]["layers"].items.compactMap { $0["diffID"].string?.dropFirst("sha256:".count) }
       let lower = layers.reversed().map { "\(Shared.home)/layers/\($0)/fs" }.joined(separator: ":")
-      let listing = "find . -mindepth 1 -printf '%P %y %m %U:%G %l %Ts %n' -type f -printf ' %s' -printf '\\n' | sort"
+      // A folder's link count and the times of links are the file system's own business.
+      let listing = "find . -mindepth 1 \\( -type f -printf '%P f %m %U:%G %Ts %s %n\\n' \\) -o \\( -type d -printf '%P d %m %U:%G %Ts\\n' \\) "
+        + "-o -printf '%P %y %m %U:%G %l\\n' | LC_ALL=C sort"
       let content = "find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum"
       let script = """
         set -e

@@ -68,7 +68,7 @@ enum SmallRecipe {
         suite: bookworm
         layers:
           base: [base-files, base-passwd, busybox-static, catatonit]
-      workdir: /
+      workdir: /workspace
       command: [/bin/busybox, sh]
 
       """

@@ -113,11 +113,12 @@ extension FileSystem {
       }
       if name != [46, 0], name != [46, 46, 0] { names.append(name) }
     }
-    return names.sorted { left, right in
-      left.lexicographicallyPrecedes(right) { UInt8(bitPattern: $0) < UInt8(bitPattern: $1) }
-    }
+    // strcmp(3) compares bytes as unsigned, whatever the locale.
+    return names.sorted { strcmp($0, $1) < 0 }
   }
 
   /// A name as text; bytes that are not UTF-8 become U+FFFD.
-  static func text(of name: [CChar]) -> String { String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self) }
+  static func text(of name: [CChar]) -> String {
+    name.withUnsafeBytes { String(decoding: $0.dropLast(), as: UTF8.self) }
+  }
 }

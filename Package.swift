@@ -105,9 +105,12 @@ let testTargets: [Target] = [
   tests("ChildProcess", ["EnvCore", system]),
   tests(
     "EnvImage",
-    ["EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "LoopbackHTTP", system]),
+    [
+      "EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "LoopbackHTTP", "TestSupport",
+      system,
+    ]),
   tests("EnvBundle", ["EnvCore", "OCI", system]),
-  tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "launch-driver", system]),
+  tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "TestSupport", "launch-driver", system]),
   tests("EnvDrift", ["EnvCore"]),
   .testTarget(
     name: "EnvctlTests", dependencies: ["EnvCore", "Archive", "OCI", "SafeFS", "ChildProcess", "EnvStore", "TestSupport", system],

@@ -6,15 +6,17 @@ import SystemPackage
 func errnoValue() -> CInt { Glibc.errno }
 
 /// Repeats a system call that a signal interrupted; a negative result becomes an error with the call's name and path.
+///
+/// The path is put together only for an error: on a walk over many files that would cost as much as the calls themselves.
 @discardableResult
 func check<Result: SignedInteger>(
-  _ call: String, _ path: FilePath, _ body: () -> Result
+  _ call: String, _ path: @autoclosure () -> FilePath, _ body: () -> Result
 ) throws(FileSystemError) -> Result {
   while true {
     let result = body()
     if result >= 0 { return result }
     let error = currentErrno()
-    if error != .interrupted { throw FileSystemError(call: call, path: path, errno: error) }
+    if error != .interrupted { throw FileSystemError(call: call, path: path(), errno: error) }
   }
 }
 

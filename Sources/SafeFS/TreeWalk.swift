@@ -25,17 +25,17 @@ public struct TreeNode: ~Copyable {
 
   /// Opens a regular file for reading.
   public borrowing func open() throws(FileSystemError) -> OwnedDescriptor {
-    let (folder, name) = (folder, name)
-    let raw = try check("openat", fullPath) { Glibc.openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
-    return OwnedDescriptor(owning: raw, path: fullPath)
+    let (folder, name, path) = (folder, name, fullPath)
+    let raw = try check("openat", path) { Glibc.openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
+    return OwnedDescriptor(owning: raw, path: path)
   }
 
   /// Where a symbolic link points.
   public borrowing func linkTarget() throws(FileSystemError) -> String {
     let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: Int(PATH_MAX))
     defer { buffer.deallocate() }
-    let (folder, name) = (folder, name)
-    let count = try check("readlinkat", fullPath) { readlinkat(folder, name, buffer, Int(PATH_MAX)) }
+    let (folder, name, path) = (folder, name, fullPath)
+    let count = try check("readlinkat", path) { readlinkat(folder, name, buffer, Int(PATH_MAX)) }
     return String(decoding: UnsafeRawBufferPointer(start: buffer, count: count), as: UTF8.self)
   }
 
@@ -113,11 +113,12 @@ extension FileSystem {
       }
       if name != [46, 0], name != [46, 46, 0] { names.append(name) }
     }
-    return names.sorted { left, right in
-      left.lexicographicallyPrecedes(right) { UInt8(bitPattern: $0) < UInt8(bitPattern: $1) }
-    }
+    // strcmp(3) compares bytes as unsigned, whatever the locale.
+    return names.sorted { strcmp($0, $1) < 0 }
   }
 
   /// A name as text; bytes that are not UTF-8 become U+FFFD.
-  static func text(of name: [CChar]) -> String { String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self) }
+  static func text(of name: [CChar]) -> String {
+    name.withUnsafeBytes { String(decoding: $0.dropLast(), as: UTF8.self) }
+  }
 }

@@ -7,17 +7,17 @@ import LoopbackHTTP
 import OCI
 import SafeFS
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import EnvImage
 
-private let hasApt = (try? Executable.find("apt-get")) != nil
-private let hasPip: Bool = {
-  guard let python = try? Executable.find("python3") else { return false }
-  return (try? Command(python, ["-m", "pip", "--version"]).runSuccessfully()) != nil
+private let pip: Capability = {
+  let version = (try? Executable.find("python3")).flatMap { try? Command($0, ["-m", "pip", "--version"]).runSuccessfully() }
+  return Capability("pip of python3", isPresent: version != nil, package: "python3-pip")
 }()
 
-@Suite(.enabled(if: hasApt, "apt-get is not installed")) struct DebianResolverTests {
+@Suite(.needs(.tool("apt-get", package: "apt"))) struct DebianResolverTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
@@ -99,7 +99,7 @@ private let hasPip: Bool = {
   }
 }
 
-@Suite(.enabled(if: hasPip, "python3 with pip is not installed")) struct PythonResolverTests {
+@Suite(.needs(pip)) struct PythonResolverTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }

@@ -4,9 +4,10 @@ import EnvCore
 import Glibc
 import SafeFS
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite(.serialized, .enabled(if: Host.canLaunch, Host.lacking)) struct KillTests {
+@Suite(.serialized, .needs(.root, .busybox, .tool("runc"))) struct KillTests {
   /// Starts the driver and kills it after `delay`; the runtime and the container are left to themselves.
   private func kill(_ fixture: LaunchFixture, _ arguments: [String], after delay: Duration) throws {
     var command = try fixture.command(arguments)

@@ -6,20 +6,12 @@ import Glibc
 import OCI
 import SafeFS
 import SystemPackage
+import TestSupport
 import Testing
 
-/// What the launch tests need of the host.
-enum Host {
-  private static let busybox = ["/bin/busybox", "/usr/bin/busybox"].map { FilePath($0) }.first { FileSystem.exists($0) }
-
-  static let canLaunch = geteuid() == 0 && busybox != nil && (try? Executable.find("runc")) != nil
-  static let lacking: Comment = "needs root, busybox-static and a working OCI runtime (apt install busybox-static runc)"
-  static let hasTerminalTool = canLaunch && FileSystem.exists("/usr/bin/script")
-
-  static func copyBusybox(to path: FilePath) throws {
-    guard let busybox else { throw FileSystemError(call: "open", path: "busybox", errno: .noSuchFileOrDirectory) }
-    _ = try Command("/bin/cp", [busybox.string, path.string]).runSuccessfully()
-  }
+extension Capability {
+  /// One static program that is a whole userland.
+  static let busybox = tool("busybox", package: "busybox-static")
 }
 
 /// Removed with all containers in it when the test is done with it.
@@ -71,7 +63,7 @@ final class LaunchFixture {
       permissions: 0o755, uid: 0, gid: 0, modified: 1_000_000_000, extended: ["trusted.overlay.opaque": [UInt8(ascii: "y")]])
     try root.setAttributes(RelativePath("opaque"), opaque, isSymlink: false)
     try write("new", to: path.appending("opaque/new"))
-    try Host.copyBusybox(to: path.appending("bin/busybox"))
+    _ = try Command("/bin/cp", [#require(Tool.path("busybox")).string, path.appending("bin/busybox").string]).runSuccessfully()
     for name in [
       "sh", "true", "cat", "sleep", "id", "env", "ls", "touch", "mount", "unshare", "hostname", "kill", "wc", "tty", "chroot", "mkdir",
       "chmod", "rm", "grep",

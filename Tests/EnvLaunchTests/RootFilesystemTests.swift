@@ -5,11 +5,12 @@ import Glibc
 import OCI
 import SafeFS
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import EnvLaunch
 
-@Suite(.serialized, .enabled(if: Host.canLaunch, Host.lacking)) struct RootFilesystemTests {
+@Suite(.serialized, .needs(.root, .busybox, .tool("runc"))) struct RootFilesystemTests {
   @Test func hundredAndTwentyEightLayersAreOneRoot() throws {
     let fixture = try LaunchFixture()
     var layers: [FilePath] = []

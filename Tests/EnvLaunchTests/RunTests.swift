@@ -5,9 +5,10 @@ import EnvLaunch
 import Glibc
 import SafeFS
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite(.serialized, .enabled(if: Host.canLaunch, Host.lacking)) struct RunTests {
+@Suite(.serialized, .needs(.root, .busybox, .tool("runc"))) struct RunTests {
   @Test(arguments: [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill -TERM $$", 143)])
   func exitCodePassesThrough(script: String, expected: Int32) throws {
     #expect(try LaunchFixture().script(script).code == expected)
@@ -119,7 +120,7 @@ import Testing
     #expect(try fixture.leftovers() == [])
   }
 
-  @Test(.enabled(if: Host.hasTerminalTool, "needs script(1) of bsdutils")) func controlCEndsASleepAndTheTerminalWorks() throws {
+  @Test(.needs(.tool("script", package: "bsdutils"))) func controlCEndsASleepAndTheTerminalWorks() throws {
     let fixture = try LaunchFixture()
     #expect(try fixture.typed("\\003", into: ["run", "--", "sleep", "60"]).code == 130)
     #expect(try fixture.typed("\\003", into: ["run", "--tty", "--", "sleep", "60"]).code == 130)

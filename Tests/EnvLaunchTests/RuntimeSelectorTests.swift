@@ -4,6 +4,7 @@ import EnvCore
 import Glibc
 import SafeFS
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import EnvLaunch
@@ -17,7 +18,7 @@ import Testing
   }
 }
 
-@Suite(.serialized, .enabled(if: Host.canLaunch, Host.lacking)) struct RuntimeSelectorTests {
+@Suite(.serialized, .needs(.root, .busybox, .tool("runc"))) struct RuntimeSelectorTests {
   /// A folder with a `crun` that counts its calls and fails.
   private func brokenRuntime(_ fixture: LaunchFixture) throws -> (folder: FilePath, calls: FilePath) {
     let folder = fixture.folder.appending("bin")

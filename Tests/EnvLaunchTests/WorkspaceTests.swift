@@ -5,9 +5,10 @@ import EnvLaunch
 import Glibc
 import SafeFS
 import SystemPackage
+import TestSupport
 import Testing
 
-@Suite(.serialized, .enabled(if: Host.canLaunch, Host.lacking)) struct WorkspaceTests {
+@Suite(.serialized, .needs(.root, .busybox, .tool("runc"))) struct WorkspaceTests {
   private func states(_ fixture: LaunchFixture) throws -> [String] {
     try fixture.run(["list"]).lines.map { String($0.split(separator: " ")[1]) }
   }

@@ -8,7 +8,7 @@ import Testing
 
 @testable import EnvStore
 
-@Suite(.enabled(if: Capability.isRoot, "unpacking layers needs root"))
+@Suite(.needs(.root))
 struct ExtractionTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let testDescription: String

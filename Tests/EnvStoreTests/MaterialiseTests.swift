@@ -11,7 +11,7 @@ import Testing
 
 @testable import EnvStore
 
-@Suite(.enabled(if: Capability.isRoot, "unpacking layers needs root"))
+@Suite(.needs(.root))
 struct MaterialiseTests {
   static let items: [TarItem] = [
     .folder("bin"), .file("bin/tool", "tool content", mode: 0o755), .symlink("bin/link", to: "tool"), .folder("etc"),
@@ -19,7 +19,7 @@ struct MaterialiseTests {
     .other("null", .characterDevice(major: 1, minor: 3)),
   ]
 
-  @Test("gzip and zstd layers become the same tree", .enabled(if: Capability.has("gzip", "zstd"), "needs gzip and zstd"))
+  @Test("gzip and zstd layers become the same tree", .needs(.tool("gzip"), .tool("zstd")))
   func compressions() throws {
     let plain = try LayerBlob(Self.items)
     let expected = try withLayer(plain) { try lines($0) }

@@ -29,7 +29,7 @@ import Testing
     }
   }
 
-  @Test("a process that was killed holds its session no longer", .enabled(if: Capability.has("flock"), "needs flock"))
+  @Test("a process that was killed holds its session no longer", .needs(.tool("flock", package: "util-linux")))
   func killedProcess() throws {
     try withTemporaryFolder { folder in
       let home = folder.appending("home")
@@ -92,7 +92,7 @@ import Testing
     }
   }
 
-  @Test("a home the user may not write to is refused with a hint", .enabled(if: Capability.isRoot, "needs root to become another user"))
+  @Test("a home the user may not write to is refused with a hint", .needs(.root))
   func unwritable() throws {
     try withTemporaryFolder { folder in
       let home = folder.appending("home")
@@ -108,7 +108,7 @@ import Testing
     }
   }
 
-  @Test("an ordinary user is told that unpacking needs root", .enabled(if: Capability.isRoot, "needs root to become another user"))
+  @Test("an ordinary user is told that unpacking needs root", .needs(.root))
   func unpackingAsUser() throws {
     try withTemporaryFolder { folder in
       try FileSystem.setPermissions(folder, 0o777)
@@ -128,7 +128,7 @@ import Testing
     }
   }
 
-  @Test("a full disk is one clear error, and nothing half-written stays", .enabled(if: Capability.isRoot, "needs root to mount a tmpfs"))
+  @Test("a full disk is one clear error, and nothing half-written stays", .needs(.root))
   func fullDisk() throws {
     try withTemporaryFolder { folder in
       let home = folder.appending("small")

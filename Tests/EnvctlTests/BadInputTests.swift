@@ -36,7 +36,7 @@ extension EnvctlTests {
       Mistake(file: "", status: 2, expected: ["empty"]),
     ]
 
-    @Test(.enabled(if: Capability.isRoot, "needs root: up refuses an ordinary user before it reads that far"), arguments: mistakes)
+    @Test(.needs(.root), arguments: mistakes)
     func malformedProject(_ mistake: Mistake) throws {
       try withTemporaryFolder { folder in
         let program = Program(home: folder.appending("home"), folder: folder)
@@ -84,7 +84,7 @@ extension EnvctlTests {
       }
     }
 
-    @Test(.enabled(if: Capability.isRoot, "needs root to become somebody else"))
+    @Test(.needs(.root))
     func withoutPermission() throws {
       try withTemporaryFolder { folder in
         var program = Program(home: folder.appending("home"), folder: folder)
@@ -99,7 +99,7 @@ extension EnvctlTests {
       }
     }
 
-    @Test(.enabled(if: Capability.isRoot && Capability.has("runc"), "needs root and runc"))
+    @Test(.needs(.root, .tool("runc")))
     func withoutRuntime() throws {
       try withTemporaryFolder { folder in
         var program = try SmallImage.program(in: folder)
@@ -114,7 +114,7 @@ extension EnvctlTests {
       }
     }
 
-    @Test(.enabled(if: Capability.isRoot, "needs root to mount a small file system"))
+    @Test(.needs(.root))
     func fullDisk() throws {
       try withTemporaryFolder { folder in
         var program = Program(home: folder.appending("small/home"), folder: folder)

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension EnvctlTests {
-  @Suite(.enabled(if: Capability.isRoot && Capability.has("runc", "busybox"), "needs root, runc and busybox"))
+  @Suite(.needs(.root, .tool("runc"), .tool("busybox", package: "busybox-static")))
   struct DamageTests {
     /// Changes one byte and puts the times back, as a careful intruder or a failing disk would.
     private func damage(_ file: FilePath) throws {

@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 extension EnvctlTests {
-  @Suite(.serialized, .enabled(if: Capability.isRoot && Capability.has("runc", "busybox"), "needs root, runc and busybox"))
+  @Suite(.serialized, .needs(.root, .tool("runc"), .tool("busybox", package: "busybox-static")))
   struct InterruptionTests {
     /// From nothing: packages are fetched, the image is assembled, unpacked and launched; then the same from what is there.
     @Test func killedAtRandomMoments() throws {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension EnvctlTests {
-  @Suite(.serialized, .enabled(if: Capability.isRoot && Capability.has("runc"), "needs root and runc"))
+  @Suite(.serialized, .needs(.root, .tool("runc")))
   struct PaddleTests {
     @Test func upEndsWithAVerdict() throws {
       let program = try Shared.program("up", "")

@@ -1,18 +1,50 @@
-/// What a test may need of the machine. A test that is skipped names the capability it lacks.
+/// What a test may need of the machine, and what happens where the machine lacks it.
 import Glibc
-import SafeFS
 import SystemPackage
+import Testing
 
 /// Something not every machine has.
-public enum Capability {
-  /// Owners, device nodes and `trusted.*` attributes can be made by root only.
-  public static var isRoot: Bool { geteuid() == 0 }
+public struct Capability: Sendable {
+  /// What is lacking when it is lacking, such as `runc`.
+  public let name: String
+  public let isPresent: Bool
+  /// The Debian package that brings it; nil when nothing that can be installed does.
+  public let package: String?
 
-  /// Where a tool lies on the PATH; nil when it is not installed.
-  public static func tool(_ name: String) -> FilePath? {
-    let folders = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
-    return folders.split(separator: ":").map { FilePath(String($0)).appending(name) }.first { FileSystem.exists($0) }
+  public init(_ name: String, isPresent: Bool, package: String?) {
+    self.name = name
+    self.isPresent = isPresent
+    self.package = package
   }
 
-  public static func has(_ tools: String...) -> Bool { tools.allSatisfy { tool($0) != nil } }
+  /// Owners, device nodes, mounts and `trusted.*` attributes can be made by root only.
+  public static let root = Capability("root", isPresent: isRoot, package: nil)
+
+  /// A program on the PATH; `package` where its Debian package has another name.
+  public static func tool(_ name: String, package: String? = nil) -> Capability {
+    Capability(name, isPresent: Tool.path(name) != nil, package: package ?? name)
+  }
+
+  public static var isRoot: Bool { geteuid() == 0 }
+
+  fileprivate var advice: String { package.map { "\(name) (apt-get install \($0))" } ?? name }
+}
+
+/// In CI nothing that could have been installed is a reason to skip a test.
+struct MissingInCI: Error, CustomStringConvertible {
+  let description: String
+}
+
+extension Trait where Self == ConditionTrait {
+  /// The test is skipped where one of `capabilities` is lacking, and says which. Where `CI` is `true`, one that could have been
+  /// installed fails the test instead: scripts/install-packages forgot it.
+  public static func needs(_ capabilities: Capability..., sourceLocation: SourceLocation = #_sourceLocation) -> Self {
+    let missing = capabilities.filter { !$0.isPresent }
+    let lacking = "needs " + missing.map(\.advice).joined(separator: ", ")
+    let isCI = getenv("CI").map { String(cString: $0) } == "true"
+    return .enabled(Comment(rawValue: lacking), sourceLocation: sourceLocation) {
+      if isCI, missing.contains(where: { $0.package != nil }) { throw MissingInCI(description: lacking) }
+      return missing.isEmpty
+    }
+  }
 }

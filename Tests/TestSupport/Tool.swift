@@ -11,13 +11,19 @@ public enum Tool {
     public let text: String
   }
 
+  /// Where a program lies on the PATH; nil when it is not installed.
+  public static func path(_ name: String) -> FilePath? {
+    let folders = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+    return folders.split(separator: ":").map { FilePath(String($0)).appending(name) }.first { FileSystem.exists($0) }
+  }
+
   /// Runs a program to its end.
   @discardableResult
   public static func run(_ name: String, _ arguments: String...) throws -> Output { try run(name, arguments) }
 
   @discardableResult
   public static func run(_ name: String, _ arguments: [String]) throws -> Output {
-    guard let path = Capability.tool(name) else { throw Errno.noSuchFileOrDirectory }
+    guard let path = path(name) else { throw Errno.noSuchFileOrDirectory }
     return try withTemporaryFolder { folder in
       let log = folder.appending("output")
       let status = try spawn(path, [name] + arguments, log: log)
@@ -45,7 +51,7 @@ public enum Tool {
 
 /// Runs `body` while another process, flock(1), holds the lock of `file`.
 public func whileLocked(_ file: FilePath, _ body: () throws -> Void) throws {
-  guard let flock = Capability.tool("flock") else { throw Errno.noSuchFileOrDirectory }
+  guard let flock = Tool.path("flock") else { throw Errno.noSuchFileOrDirectory }
   try withTemporaryFolder { folder in
     // The process tells by a file that it has the lock, and ends when that file goes away.
     let sign = folder.appending("locked")

@@ -122,7 +122,9 @@ func entries(_ bytes: [UInt8], filters: Bool = false) throws -> [(entry: Archive
     }
   }
 
-  @Test("an archive cut off inside an entry is an error", arguments: [1, 100, 511, 513, 1000, 1100, 2000]) func truncated(_ length: Int) throws {
+  @Test("an archive cut off inside an entry is an error", arguments: [1, 100, 511, 513, 1000, 1100, 2000]) func truncated(_ length: Int)
+    throws
+  {
     let bytes = try tar([.file("a", String(repeating: "x", count: 600)), .file("b", String(repeating: "y", count: 600))])
     #expect(throws: ArchiveError.self) { try entries(Array(bytes[..<length])) }
   }

@@ -19,7 +19,8 @@ import Testing
   }
 
   @Test(arguments: [
-    0.1, 1e-12, Double.leastNonzeroMagnitude, 1.7976931348623157e308, 0.30000000000000004, 1.0 / 3.0, -0.0, 123_456_789.125, 1e21, 2.2250738585072014e-308,
+    0.1, 1e-12, Double.leastNonzeroMagnitude, 1.7976931348623157e308, 0.30000000000000004, 1.0 / 3.0, -0.0, 123_456_789.125, 1e21,
+    2.2250738585072014e-308,
   ]) func floats(_ value: Double) throws {
     let bytes = try CanonicalJSON.encode([value])
     #expect(try CanonicalJSON.decode([Double].self, from: bytes, object: "x") == [value])

@@ -71,7 +71,9 @@ import Testing
     }
   }
 
-  @Test("a source imports only what its target declares, and full Foundation nowhere", .enabled(if: Capability.has("swift"), "needs swift"))
+  @Test(
+    "a source imports only what its target declares, and no part of the program full Foundation",
+    .enabled(if: Capability.has("swift"), "needs swift"))
   func imports() throws {
     for target in try package().targets {
       let declared = Set(target.dependencies.compactMap(\.name)).union([target.name])
@@ -79,7 +81,9 @@ import Testing
         let folder = root.appending(parent).appending(target.name)
         guard FileSystem.exists(folder) else { continue }
         for (file, module) in try importsBelow(folder) {
-          #expect(module != "Foundation" || file == "CanonicalJSON.swift", "\(target.name)/\(file) imports full Foundation")
+          // Full Foundation costs the program its quick start; CanonicalJSON names it for platforms without FoundationEssentials.
+          let isAllowed = module != "Foundation" || file == "CanonicalJSON.swift" || parent == "Tests"
+          #expect(isAllowed, "\(target.name)/\(file) imports full Foundation")
           let isFree = Self.foreign.contains(module) || module == "Foundation"
           #expect(isFree || declared.contains(module), "\(target.name)/\(file) imports \(module), which its target does not declare")
         }
@@ -93,7 +97,10 @@ import Testing
     try FileSystem.walk(folder) { node in
       guard node.status.kind == .file, node.path.hasSuffix(".swift") else { return }
       let text = String(decoding: try FileSystem.readFile(folder.appending(node.path)), as: UTF8.self)
+      var isInLiteral = false  // Scripts in other languages have imports too.
       for line in text.split(separator: "\n") {
+        if line.contains("\"\"\"") { isInLiteral.toggle() }
+        guard !isInLiteral else { continue }
         let words = line.split(separator: " ").filter { !$0.hasPrefix("@") && !["public", "package", "internal"].contains($0) }
         guard words.first == "import", words.count == 2 else { continue }
         found.append((node.path, String(words[1])))

@@ -46,7 +46,9 @@ import Testing
       #expect(throws: FileSystemError(call: "mkdir", path: folder.appending("file"), errno: .notDirectory)) {
         try FileSystem.createDirectories(folder.appending("file"))
       }
-      for name in ["b", "\u{e9}", "e\u{301}", "a", "B"] { try FileSystem.writeAtomically([], to: folder.appending("a/b/c").appending(name)) }
+      for name in ["b", "\u{e9}", "e\u{301}", "a", "B"] {
+        try FileSystem.writeAtomically([], to: folder.appending("a/b/c").appending(name))
+      }
       let names = try FileSystem.list(folder.appending("a/b/c")).map { Array($0.utf8) }
       #expect(names == ["B", "a", "b", "e\u{301}", "\u{e9}"].map { Array($0.utf8) }, "sorted by bytes")
     }

@@ -33,7 +33,9 @@ import Testing
   @Test("nesting is bounded", arguments: [65, 999]) func deep(_ depth: Int) {
     #expect(throws: YAMLError.self) { try parse(String(repeating: "[", count: depth) + String(repeating: "]", count: depth)) }
     #expect(throws: YAMLError.self) { try parse(String(repeating: "[", count: depth)) }
-    #expect(throws: YAMLError.self) { try parse((0..<min(depth, 1500)).map { String(repeating: " ", count: $0) + "a:" }.joined(separator: "\n")) }
+    #expect(throws: YAMLError.self) {
+      try parse((0..<min(depth, 1500)).map { String(repeating: " ", count: $0) + "a:" }.joined(separator: "\n"))
+    }
   }
 
   @Test("aliases of aliases fill no memory") func laughs() {
@@ -58,7 +60,9 @@ import Testing
       #expect(error.summary == "f.yaml:2:1: unknown key 'muont'")
       #expect(error.hint == "did you mean 'mount'?")
     }
-    #expect(throws: YAMLError(mark: YAMLMark(file: "f.yaml", line: 1, column: 1), problem: "unknown key 'image'", hint: "known keys here: qqqq")) {
+    #expect(
+      throws: YAMLError(mark: YAMLMark(file: "f.yaml", line: 1, column: 1), problem: "unknown key 'image'", hint: "known keys here: qqqq")
+    ) {
       try YAMLMapping(node, allowed: ["qqqq"])
     }
   }
@@ -72,7 +76,10 @@ import Testing
     #expect(try top.required("t").boolean())
     #expect(throws: YAMLError.self) { try top.required("n").boolean() }
     #expect(try top.required("w").choice(Word.self) == .full)
-    #expect(throws: YAMLError(mark: YAMLMark(file: "f.yaml", line: 3, column: 4), problem: "'qiuck' is none of quick, full", hint: "did you mean 'quick'?")) {
+    #expect(
+      throws: YAMLError(
+        mark: YAMLMark(file: "f.yaml", line: 3, column: 4), problem: "'qiuck' is none of quick, full", hint: "did you mean 'quick'?")
+    ) {
       try top.required("q").choice(Word.self)
     }
     #expect(throws: YAMLError.self) { try top.required("i").integer() }

@@ -77,8 +77,10 @@ extension EnvctlTests {
       let layers = lock["images"]["linux/amd64"]["layers"].items.compactMap { $0["diffID"].string?.dropFirst("sha256:".count) }
       let lower = layers.reversed().map { "\(Shared.home)/layers/\($0)/fs" }.joined(separator: ":")
       // A folder's link count and the times of links are the file system's own business.
-      let listing = "find . -mindepth 1 \\( -type f -printf '%P f %m %U:%G %Ts %s %n\\n' \\) -o \\( -type d -printf '%P d %m %U:%G %Ts\\n' \\) "
-        + "-o -printf '%P %y %m %U:%G %l\\n' | LC_ALL=C sort"
+      let listing = [
+        "find . -mindepth 1 \\( -type f -printf '%P f %m %U:%G %Ts %s %n\\n' \\)", "-o \\( -type d -printf '%P d %m %U:%G %Ts\\n' \\)",
+        "-o -printf '%P %y %m %U:%G %l\\n' | LC_ALL=C sort",
+      ].joined(separator: " ")
       let content = "find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum"
       let script = """
         set -e

@@ -134,7 +134,7 @@ import Testing
 }
 
 @Suite struct FileLockTests {
-  @Test("a lock that another process holds is not to be had until it ends", .enabled(if: Capability.has("flock"), "needs flock"))
+  @Test("a lock that another process holds is not to be had until it ends", .needs(.tool("flock", package: "util-linux")))
   func otherProcess() throws {
     try withTemporaryFolder { folder in
       let file = folder.appending("lock")

@@ -50,7 +50,7 @@ func entries(_ bytes: [UInt8], filters: Bool = false) throws -> [(entry: Archive
     #expect(Digest.sha256(of: bytes).hex == "345555d94f37ecb1fbd706d8bed389fa948681094f8dea4f20875f1f8e15ee61")
   }
 
-  @Test("GNU tar reads it without a complaint", .enabled(if: Capability.has("tar"), "needs tar")) func gnuTar() throws {
+  @Test("GNU tar reads it without a complaint", .needs(.tool("tar"))) func gnuTar() throws {
     try withTemporaryFolder { folder in
       let file = folder.appending("x.tar")
       try FileSystem.writeAtomically(try tar(Self.items.filter { $0.entry.uid < 1 << 31 }), to: file)
@@ -63,7 +63,7 @@ func entries(_ bytes: [UInt8], filters: Bool = false) throws -> [(entry: Archive
     }
   }
 
-  @Test("Python reads the same entries", .enabled(if: Capability.has("python3"), "needs python3")) func python() throws {
+  @Test("Python reads the same entries", .needs(.tool("python3"))) func python() throws {
     try withTemporaryFolder { folder in
       let file = folder.appending("x.tar")
       try FileSystem.writeAtomically(try tar(Self.items), to: file)
@@ -103,7 +103,7 @@ func entries(_ bytes: [UInt8], filters: Bool = false) throws -> [(entry: Archive
 
   // MARK: - Reading what others wrote
 
-  @Test("holes of a sparse file are zeros", .enabled(if: Capability.has("tar", "truncate"), "needs tar and truncate"))
+  @Test("holes of a sparse file are zeros", .needs(.tool("tar"), .tool("truncate", package: "coreutils")))
   func sparse() throws {
     try withTemporaryFolder { folder in
       let file = folder.appending("file")
@@ -166,7 +166,7 @@ func entries(_ bytes: [UInt8], filters: Bool = false) throws -> [(entry: Archive
     #expect(throws: ArchiveError.tooLarge(object: "x", limit: 4)) { _ = try reader.readAll(limit: 4) }
   }
 
-  @Test("a compressed archive is read where filters are allowed and refused where not", .enabled(if: Capability.has("gzip"), "needs gzip"))
+  @Test("a compressed archive is read where filters are allowed and refused where not", .needs(.tool("gzip")))
   func filters() throws {
     try withTemporaryFolder { folder in
       let file = folder.appending("x.tar")

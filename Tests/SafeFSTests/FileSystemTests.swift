@@ -91,7 +91,7 @@ import Testing
     }
   }
 
-  @Test("folders without permissions are removed all the same", .enabled(if: Capability.isRoot, "needs root to become another user"))
+  @Test("folders without permissions are removed all the same", .needs(.root))
   func lockedFolders() throws {
     try withTemporaryFolder { folder in
       try FileSystem.setPermissions(folder, 0o777)
@@ -134,7 +134,7 @@ import Testing
 }
 
 @Suite struct FileLockTests {
-  @Test("a lock that another process holds is not to be had until it ends", .enabled(if: Capability.has("flock"), "needs flock"))
+  @Test("a lock that another process holds is not to be had until it ends", .needs(.tool("flock", package: "util-linux")))
   func otherProcess() throws {
     try withTemporaryFolder { folder in
       let file = folder.appending("lock")

@@ -96,6 +96,7 @@ let testTargets: [Target] = [
   tests("Compression", ["EnvCore", "SafeFS", "TestSupport", system]),
   tests("StrictYAML", ["EnvCore"]),
   tests("EnvStore", ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", "TestSupport", system]),
+  tests("EnvCatalog", ["EnvCore", "OCI", "SafeFS", "StrictYAML", "TestSupport", system]),
   .testTarget(name: "LayeringTests", dependencies: ["EnvCore", "SafeFS", "TestSupport", system], swiftSettings: strict),
   .target(name: "LoopbackHTTP", dependencies: ["EnvCore"], path: "Tests/LoopbackHTTP", swiftSettings: strict),
   .executableTarget(

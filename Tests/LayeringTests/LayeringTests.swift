@@ -58,7 +58,7 @@ import Testing
 
   private func floor(_ module: String) -> Int? { Self.floors.firstIndex { $0.contains(module) } }
 
-  @Test("declared dependencies point downwards", .needs(.tool("swift")))
+  @Test("declared dependencies point downwards", .needs(Capability("swift", isPresent: Tool.path("swift") != nil, package: nil)))
   func dependencies() throws {
     let targets = try package().targets.filter { FileSystem.exists(root.appending("Sources").appending($0.name)) }
     #expect(targets.count > 15)
@@ -73,7 +73,7 @@ import Testing
 
   @Test(
     "a source imports only what its target declares, and no part of the program full Foundation",
-    .needs(.tool("swift")))
+    .needs(Capability("swift", isPresent: Tool.path("swift") != nil, package: nil)))
   func imports() throws {
     for target in try package().targets {
       let declared = Set(target.dependencies.compactMap(\.name)).union([target.name])

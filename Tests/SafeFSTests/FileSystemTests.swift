@@ -91,7 +91,7 @@ import Testing
     }
   }
 
-  @Test("folders without permissions are removed all the same", .enabled(if: Capability.isRoot, "needs root to become another user"))
+  @Test("folders without permissions are removed all the same", .needs(.root))
   func lockedFolders() throws {
     try withTemporaryFolder { folder in
       try FileSystem.setPermissions(folder, 0o777)

@@ -93,7 +93,7 @@ import Testing
     }
   }
 
-  @Test("magic links of /proc are not followed", .enabled(if: Capability.isRoot, "needs root to bind /proc"))
+  @Test("magic links of /proc are not followed", .needs(.root))
   func magicLinks() throws {
     try withRoot { root, path, outside in
       let proc = path.appending("proc")

@@ -1,7 +1,6 @@
 /// The image the project ships: one digest wherever it is built, and other people's tools agree on what is in it.
 import ChildProcess
 import EnvCore
-import Foundation
 import SafeFS
 import SystemPackage
 import TestSupport

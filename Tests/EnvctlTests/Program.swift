@@ -1,7 +1,6 @@
 /// The program as its users run it: the built binary, with a store and a folder of its own.
 import ChildProcess
 import EnvCore
-import Foundation
 import SafeFS
 import SystemPackage
 import Testing
@@ -59,17 +58,42 @@ struct Program {
 }
 
 /// Just enough JSON to look into results.
-struct JSON {
-  let value: Any?
+enum JSON: Decodable {
+  case object([String: JSON])
+  case array([JSON])
+  case string(String)
+  case number(Double)
+  case bool(Bool)
+  case null
 
-  init(_ text: String) throws { value = try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed) }
-  private init(value: Any?) { self.value = value }
+  init(_ text: String) throws { self = try CanonicalJSON.decode(JSON.self, from: Array(text.utf8), object: "the program's output") }
 
-  subscript(_ key: String) -> JSON { JSON(value: (value as? [String: Any])?[key]) }
-  var items: [JSON] { (value as? [Any] ?? []).map { JSON(value: $0) } }
-  var string: String? { value as? String }
-  var bool: Bool? { value as? Bool }
-  var int: Int? { value as? Int }
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if let value = try? container.decode([String: JSON].self) {
+      self = .object(value)
+    } else if let value = try? container.decode([JSON].self) {
+      self = .array(value)
+    } else if let value = try? container.decode(String.self) {
+      self = .string(value)
+    } else if let value = try? container.decode(Bool.self) {
+      self = .bool(value)
+    } else if let value = try? container.decode(Double.self) {
+      self = .number(value)
+    } else {
+      self = .null
+    }
+  }
+
+  subscript(_ key: String) -> JSON {
+    if case .object(let members) = self { return members[key] ?? .null }
+    return .null
+  }
+
+  var items: [JSON] { if case .array(let items) = self { items } else { [] } }
+  var string: String? { if case .string(let value) = self { value } else { nil } }
+  var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+  var int: Int? { if case .number(let value) = self { Int(exactly: value) } else { nil } }
 }
 
 /// The environment the project ships, provisioned once for all tests that need it, in a store that later runs find again.

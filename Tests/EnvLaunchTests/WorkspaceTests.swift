@@ -51,7 +51,7 @@ import Testing
     #expect(try fixture.run(["exec", fixture.project.string, "--", "nope"]).code == 127)
   }
 
-  @Test(.enabled(if: Host.hasTerminalTool, "needs script(1) of bsdutils")) func terminalInAWorkspace() throws {
+  @Test(.needs(.tool("script", package: "bsdutils"))) func terminalInAWorkspace() throws {
     let fixture = try LaunchFixture()
     try fixture.run(["start", fixture.project.string])
     let session = try fixture.typed("tty\\nexit 4\\n", into: ["exec", fixture.project.string, "--tty", "--", "sh"])

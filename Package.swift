@@ -70,7 +70,8 @@ let floor5: [Target] = [
   module(
     "EnvFlow",
     [
-      "EnvCore", "OCI", "Hashing", "SafeFS", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift", system,
+      "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift",
+      system,
     ]),
   module("EnvReport", ["EnvCore", "EnvDrift"]),
 ]

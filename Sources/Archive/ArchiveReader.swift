@@ -137,7 +137,7 @@ public struct ArchiveReader: ~Copyable {
       path: path, kind: kind, permissions: UInt32(archive_entry_perm(pointer)),
       uid: try identifier(archive_entry_uid(pointer), path), gid: try identifier(archive_entry_gid(pointer), path),
       size: kind == .file ? max(0, archive_entry_size(pointer)) : 0,
-      modified: Int64(archive_entry_mtime(pointer)) &* 1_000_000_000 &+ Int64(archive_entry_mtime_nsec(pointer)),
+      modified: try time(pointer, path),
       extendedAttributes: Self.extendedAttributes(pointer))
   }
 
@@ -153,9 +153,11 @@ public struct ArchiveReader: ~Copyable {
       guard let target = Self.text(archive_entry_symlink(pointer)) else { throw .unreadableName(object: object) }
       return .symlink(target: target)
     case Glibc.S_IFCHR:
-      return .characterDevice(major: UInt32(archive_entry_rdevmajor(pointer)), minor: UInt32(archive_entry_rdevminor(pointer)))
+      return .characterDevice(
+        major: try deviceNumber(archive_entry_rdevmajor(pointer), path), minor: try deviceNumber(archive_entry_rdevminor(pointer), path))
     case Glibc.S_IFBLK:
-      return .blockDevice(major: UInt32(archive_entry_rdevmajor(pointer)), minor: UInt32(archive_entry_rdevminor(pointer)))
+      return .blockDevice(
+        major: try deviceNumber(archive_entry_rdevmajor(pointer), path), minor: try deviceNumber(archive_entry_rdevminor(pointer), path))
     case Glibc.S_IFIFO: return .fifo
     default: throw .unknownKind(object: object, path: path)
     }
@@ -165,6 +167,18 @@ public struct ArchiveReader: ~Copyable {
     // 2^32-1 means "unchanged" to chown, so it is no owner a file may have.
     guard value >= 0, value < UInt32.max else { throw .invalidOwner(object: object, path: path, value: value) }
     return UInt32(value)
+  }
+
+  /// Linux device numbers have 12 and 20 bits; anything larger is no device and would not fit a ustar header either.
+  private func deviceNumber(_ value: dev_t, _ path: String) throws(ArchiveError) -> UInt32 {
+    guard value < 1 << 20 else { throw .invalidNumber(object: object, path: path, what: "the device number \(value)") }
+    return UInt32(value)
+  }
+
+  private func time(_ pointer: OpaquePointer, _ path: String) throws(ArchiveError) -> Int64 {
+    let seconds = Int64(archive_entry_mtime(pointer))
+    guard seconds.magnitude < 9_000_000_000 else { throw .invalidNumber(object: object, path: path, what: "the time \(seconds)") }
+    return seconds * 1_000_000_000 + Int64(archive_entry_mtime_nsec(pointer))
   }
 
   private static func extendedAttributes(_ pointer: OpaquePointer) -> [String: [UInt8]] {
@@ -237,6 +251,7 @@ public enum ArchiveError: Diagnostic, Equatable {
   case unreadableName(object: String)
   case unknownKind(object: String, path: String)
   case invalidOwner(object: String, path: String, value: Int64)
+  case invalidNumber(object: String, path: String, what: String)
   case tooLarge(object: String, limit: Int)
   case sizeMismatch(path: String, expected: Int64, actual: Int64)
   case outOfMemory
@@ -247,6 +262,7 @@ public enum ArchiveError: Diagnostic, Equatable {
     case .unreadableName(let object): "\(object) holds a file name or link that is not UTF-8"
     case .unknownKind(let object, let path): "\(object) holds '\(path)', which is no kind of file envctl knows"
     case .invalidOwner(let object, let path, let value): "\(object) gives '\(path)' the owner \(value), which is no user or group id"
+    case .invalidNumber(let object, let path, let what): "\(object) gives '\(path)' \(what), which no file can have"
     case .tooLarge(let object, let limit): "an entry of \(object) is larger than \(ByteCount(limit))"
     case .sizeMismatch(let path, let expected, let actual): "'\(path)' was announced with \(expected) bytes but has \(actual)"
     case .outOfMemory: "out of memory while opening an archive"

@@ -31,6 +31,10 @@ public struct TarWriter: ~Copyable {
     where value >= limit {
       records.append(PaxRecord(key: key, value: Array(String(value).utf8)))
     }
+    let device = entry.deviceNumbers
+    guard max(device.major, device.minor) < 1 << 21 else {
+      throw ArchiveError.invalidNumber(object: "the archive", path: entry.path, what: "the device numbers \(device.major):\(device.minor)")
+    }
     if !records.isEmpty { try writePaxHeader(records) }
     try emit(UstarHeader(entry, name: split ?? UstarName.placeholder).bytes)
     remaining = entry.size

@@ -28,7 +28,7 @@ public final class Thread: Sendable {
 
   private let handle: pthread_t
 
-  /// Starts `body` at once, with a stack of 8 MiB.
+  /// Starts `body` at once, with the stack the limits of the process give (ulimit -s).
   public init(_ body: @escaping @Sendable () -> Void) {
     var handle = pthread_t()
     let context = Unmanaged.passRetained(Body(body))

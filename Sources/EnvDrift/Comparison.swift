@@ -12,7 +12,9 @@ public struct Comparison: Sendable {
   /// The verdict on a run. A run that failed or was cut short is judged too: it is broken.
   ///
   /// - Throws: `foreignWorkload`, `foreignSchema` or `notCovered` where results cannot be compared at all, so that any verdict would mislead.
-  public func judge(_ observation: Observation) throws(DriftError) -> Verdict {
+  ///
+  /// - Parameter failedEnding: How the workload's process ended, when it did not end well. Whatever it wrote, the run is broken then.
+  public func judge(_ observation: Observation, failedEnding: String? = nil) throws(DriftError) -> Verdict {
     if let fault = observation.faults.first(where: \.forbidsVerdict) { throw fault }
     if let workload = observation.workload, workload != baseline.workload {
       throw .foreignWorkload(baseline: baseline.name, expected: baseline.workload, actual: workload)
@@ -20,7 +22,8 @@ public struct Comparison: Sendable {
     for training in observation.trainings.values { try checkCoverage(of: training) }
 
     let measurements = measurements(of: observation)
-    let breakages = breakages(of: observation)
+    var breakages = breakages(of: observation)
+    if let failedEnding, breakages.isEmpty { breakages.append(Breakage(message: failedEnding)) }
     let agreement = Dictionary(uniqueKeysWithValues: measurements.map { ($0.precision, $0.agreement) })
     var outcome = Verdict.Outcome.broken
     if breakages.isEmpty, let float64 = agreement[.float64], let float32 = agreement[.float32] {
@@ -91,7 +94,9 @@ public struct Comparison: Sendable {
     guard training.end != nil else {
       return [breakage(training.steps.count, "the training has no end")]
     }
-    return (baseline.trajectories[precision]?.evaluations ?? []).filter { $0.step <= training.header.steps }.compactMap { expected in
+    let due = (baseline.trajectories[precision]?.evaluations ?? []).filter { $0.step <= training.header.steps }
+    guard !due.isEmpty else { return [breakage(training.header.steps, "the run ends before there is anything to compare")] }
+    return due.compactMap { expected in
       guard let actual = training.evaluations.first(where: { $0.step == expected.step }) else {
         return breakage(expected.step, "the evaluation is missing")
       }

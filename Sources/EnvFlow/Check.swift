@@ -1,4 +1,5 @@
 /// launch → observe → judge: the reference workload runs in a fresh container and its results meet the baseline.
+import ChildProcess
 import EnvBundle
 import EnvCatalog
 import EnvCore
@@ -36,9 +37,10 @@ extension Workbench {
   /// Runs the reference workload in a fresh container of the environment and judges its results.
   public func check(_ environment: ReadyEnvironment, _ project: ProjectFile, _ request: CheckRequest) throws -> Verdict {
     let baseline = try baseline(of: environment)
-    let observation = try observe(environment, project, request)
+    let (observation, status) = try observe(environment, project, request)
+    let ending = status.isSuccess ? nil : "the workload ended with \(status)"
     return try reporter.stage("judge") { _ in
-      let verdict = try Comparison(with: baseline).judge(observation)
+      let verdict = try Comparison(with: baseline).judge(observation, failedEnding: ending)
       return (verdict, verdict.outcome.rawValue)
     }
   }
@@ -49,10 +51,15 @@ extension Workbench {
     return try Baseline(decoding: try FileSystem.readFile(path), object: "baseline '\(path)'")
   }
 
-  /// Runs the workload and returns what it recorded, complete or not.
+  /// Runs the workload and returns what it recorded, complete or not, and how it ended.
   ///
-  /// - Throws: Only what keeps the workload from running; how it ended is part of the observation.
-  public func observe(_ environment: ReadyEnvironment, _ project: ProjectFile, _ request: CheckRequest) throws -> Observation {
+  /// - Throws: Only what keeps the workload from running.
+  func observe(
+    _ environment: ReadyEnvironment, _ project: ProjectFile, _ request: CheckRequest
+  ) throws -> (observation: Observation, status: ExitStatus) {
+    // Found out before minutes of training, not after.
+    if let records = request.records { try FileSystem.writeAtomically([], to: records) }
+    defer { withExtendedLifetime(environment.holds) {} }
     let command = ["python3", "-m", "riskmodel", "--profile", request.profile.rawValue] + request.arguments
     var launch = LaunchRequest(hostname: environment.hostname, command: command)
     for (name, value) in project.variables + request.variables { launch.environment[name] = value }
@@ -68,7 +75,10 @@ extension Workbench {
       if let records = request.records { try FileSystem.writeAtomically(recorder.bytes, to: records) }
       if !status.isSuccess { for line in recorder.lastErrors { reporter.warned("workload: " + line) } }
       let steps = observation.trainings.values.map(\.steps.count).max() ?? 0
-      return (observation, "riskmodel \(request.profile.rawValue): \(steps) steps in \(observation.trainings.count) precisions, \(status)")
+      return (
+        (observation, status),
+        "riskmodel \(request.profile.rawValue): \(steps) steps in \(observation.trainings.count) precisions, \(status)"
+      )
     }
   }
 }

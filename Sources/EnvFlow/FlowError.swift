@@ -12,6 +12,7 @@ public enum FlowError: Diagnostic {
   case notInStore(environment: String, digest: Digest)
   case noBaseline(environment: String)
   case noGPUSupport
+  case workloadFailed(status: String)
   /// `isInUse`: a repair had to leave it, because a container has it mounted.
   case damagedStore(count: Int, first: String, isInUse: Bool)
 
@@ -25,6 +26,7 @@ public enum FlowError: Diagnostic {
     case .notInStore(let environment, let digest):
       "the image \(digest) of '\(environment)' is not in the store, and nothing here can make it"
     case .noBaseline(let environment): "environment '\(environment)' has no baseline to be compared with"
+    case .workloadFailed(let status): "the workload ended with \(status), so what it recorded is no baseline"
     case .noGPUSupport: "envctl.yaml requires a GPU, and GPU passthrough is not built yet"
     case .damagedStore(let count, let first, _):
       "\(count) object\(count == 1 ? " is" : "s are") not what the store recorded; the first: \(first)"
@@ -49,7 +51,7 @@ public enum FlowError: Diagnostic {
     case .relativeHome, .noHome, .noProject: .usage
     case .imageDigestMismatch, .damagedStore: .verification
     case .noGPUSupport: .host
-    case .notInStore, .noBaseline: .failed
+    case .notInStore, .noBaseline, .workloadFailed: .failed
     }
   }
 }

@@ -17,6 +17,8 @@ public struct ReadyEnvironment: Sendable {
   public let layers: [MaterialisedLayer]
   /// Expected training results, when the environment has some.
   public let baseline: FilePath?
+  /// Keep the layers in place while they are about to be mounted or are.
+  let holds: [LayerHold]
 }
 
 extension Workbench {
@@ -24,6 +26,7 @@ extension Workbench {
   ///
   /// - Throws: Verification errors when any byte differs from its pin; nothing of it can be launched then.
   public func provision(_ project: ProjectFile) throws -> ReadyEnvironment {
+    guard project.gpu != .required else { throw FlowError.noGPUSupport }
     let lock = try EnvironmentLock.read(in: project.folder)
     if let lock, lock.environment != project.environment {
       throw CatalogError.lockMismatch(
@@ -31,10 +34,16 @@ extension Workbench {
         reason: "it locks '\(lock.environment)', envctl.yaml asks for '\(project.environment)'")
     }
     let pin = try pin(project, lock: lock)
+    let baseline = try pin.entry?.baseline.flatMap { FileSystem.exists($0) ? Digest.sha256(of: try FileSystem.readFile($0)) : nil }
+    if let locked = lock?.baseline, let baseline, locked != baseline {
+      throw CatalogError.lockMismatch(
+        file: project.folder.appending(EnvironmentLock.name), reason: "it locks the baseline \(locked), the catalog has \(baseline)")
+    }
     let image = try obtain(pin)
+    let holds = try store.hold(image)
     let layers = try unpack(image)
-    try writeLock(image, pin, in: project, previous: lock)
-    return ReadyEnvironment(name: project.environment, image: image, layers: layers, baseline: pin.entry?.baseline)
+    try writeLock(image, baseline, in: project, previous: lock)
+    return ReadyEnvironment(name: project.environment, image: image, layers: layers, baseline: pin.entry?.baseline, holds: holds)
   }
 
   /// What an environment's name stands for.
@@ -72,7 +81,8 @@ extension Workbench {
     if let expected = pin.expected, let present = try store.image(expected.digest) { return present }
     // Two commands that miss the same image make it once. Without a pin nobody knows yet that it is the same.
     guard let expected = pin.expected else { return try make(pin) }
-    return try store.withLock("image-" + expected.digest.hex) {
+    let waiting = { reporter.warned("another envctl is making the image of '\(pin.environment)'; waiting for it") }
+    return try store.withLock("image-" + expected.digest.hex, waiting: waiting) {
       if let present = try store.image(expected.digest) { return present }
       return try make(pin)
     }
@@ -119,9 +129,8 @@ extension Workbench {
     }
   }
 
-  private func writeLock(_ image: StoredImage, _ pin: Pin, in project: ProjectFile, previous: EnvironmentLock?) throws {
+  private func writeLock(_ image: StoredImage, _ baseline: Digest?, in project: ProjectFile, previous: EnvironmentLock?) throws {
     guard FileSystem.exists(project.folder.appending(ProjectFile.name)) else { return }
-    let baseline = try pin.entry?.baseline.flatMap { FileSystem.exists($0) ? Digest.sha256(of: try FileSystem.readFile($0)) : nil }
     var images = previous?.images ?? [:]
     images[platform.description] = EnvironmentLock.Image(
       manifest: image.manifestDigest, config: image.manifest.config.digest,

@@ -23,9 +23,9 @@ public struct UpResult: Sendable {
 extension Workbench {
   /// Makes the environment ready, starts or finds the workspace, and measures the environment when this host has not done so yet.
   public func up(_ project: ProjectFile) throws -> UpResult {
-    guard project.gpu != .required else { throw FlowError.noGPUSupport }
     try ContainerLauncher(home: store.home).requireRoot()
     let environment = try provision(project)
+    defer { withExtendedLifetime(environment.holds) {} }
     let (workspace, wasStarted) = try launch(environment, project)
     let status = try ContainerLauncher(home: store.home).state(of: workspace.id)
     guard let profile = CheckRequest.Profile(rawValue: project.check.rawValue), environment.hasBaseline else {
@@ -33,7 +33,8 @@ extension Workbench {
     }
     let memory = try VerdictMemory(store: store, environment: environment, project: project, profile: profile)
     // Two commands that meet a new environment at once measure it once.
-    return try store.withLock("verdict-" + memory.key.hex) {
+    let waiting = { reporter.warned("another envctl is measuring this environment; waiting for its verdict") }
+    return try store.withLock("verdict-" + memory.key.hex, waiting: waiting) {
       if let verdict = memory.recall() {
         return UpResult(workspace: status, wasStarted: wasStarted, verdict: verdict, isVerdictNew: false)
       }
@@ -60,6 +61,7 @@ extension Workbench {
   public func run(_ project: ProjectFile, command: [String], terminal: Bool, variables: [(name: String, value: String)]) throws -> Int32 {
     try ContainerLauncher(home: store.home).requireRoot()
     let environment = try provision(project)
+    defer { withExtendedLifetime(environment.holds) {} }
     var request = environment.launchRequest(project)
     request.command = command
     request.terminal = terminal

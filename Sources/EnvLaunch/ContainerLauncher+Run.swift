@@ -21,7 +21,12 @@ extension ContainerLauncher {
       try removeAbandoned()
       let folder = try ThrowawayFolder.create(in: layout, runtime: client.runtime)
       let outcome = Result { try run(request, image: image, in: folder, client: client, streams: streams) }
-      try folder.remove(client, layout: layout)
+      do {
+        try folder.remove(client, layout: layout)
+      } catch {
+        // The command's own ending is what its user waits for; the next command removes what is left.
+        reporter.warned("\(folder.files.path) could not be removed: \(error)")
+      }
       return try outcome.get()
     }
   }

@@ -6,8 +6,8 @@ import SystemPackage
 /// A failure of the launch floor.
 public enum LaunchError: Diagnostic {
   case notRoot
-  /// No OCI runtime is installed.
-  case noRuntime
+  /// None of the OCI runtimes looked for is installed.
+  case noRuntime(lookedFor: [String])
   /// Runtimes are installed and none can start a container here; one line for each.
   case noWorkingRuntime([String])
   /// The kernel refused a system call that a container needs.
@@ -35,7 +35,7 @@ public enum LaunchError: Diagnostic {
   public var summary: String {
     switch self {
     case .notRoot: "containers are started as root for now; rootless workspaces are not there yet"
-    case .noRuntime: "no OCI runtime is installed: looked for \(RuntimeSelector.candidates.joined(separator: ", "))"
+    case .noRuntime(let names): "no OCI runtime is installed: looked for \(names.joined(separator: ", "))"
     case .noWorkingRuntime(let reasons): "no installed OCI runtime can start a container here: \(reasons.joined(separator: "; "))"
     case .systemCall(let call, let object, let errno): "\(call) for \(object) failed: \(errno)"
     case .tooManyLayers(let count): "the image has \(count) layers, more than one overlay mount takes"
@@ -62,7 +62,7 @@ public enum LaunchError: Diagnostic {
   public var hint: String? {
     switch self {
     case .notRoot: "run the command as root, for example with sudo"
-    case .noRuntime: "install one: apt install runc"
+    case .noRuntime: "install one (apt install runc), or name one with ENVCTL_RUNTIME"
     case .noWorkingRuntime: "install another one (apt install runc), or name one with ENVCTL_RUNTIME"
     case .systemCall("mount overlay", _, .invalidArgument): "ENVCTL_HOME must lie on a file system that can hold an overlay's upper folder"
     case .systemCall(_, _, .notPermitted), .systemCall(_, _, .permissionDenied):

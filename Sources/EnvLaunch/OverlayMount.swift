@@ -31,6 +31,8 @@ struct OverlayMount: Sendable {
   /// Folders are named by descriptors: short, so that some 200 layers fit into the options, and free of `:` and `,`.
   private func mount(isVolatile: Bool) throws {
     let folders = DescriptorList()
+    // The names below stand for these descriptors, which the compiler does not know.
+    defer { withExtendedLifetime(folders) {} }
     // Opened in this namespace: overlayfs refuses folders of another one.
     for path in [upper, work] + layers.reversed() { try folders.open(path) }
     let names = folders.magicLinks

@@ -30,12 +30,14 @@ public struct RuntimeSelector: Sendable {
 
   func select(from names: [String]) throws(LaunchError) -> Runtime {
     let found = names.compactMap { try? Executable.find($0) }
-    guard !found.isEmpty else { throw .noRuntime }
+    guard !found.isEmpty else { throw .noRuntime(lookedFor: names) }
     return try launching("choosing a runtime") {
       var memory = RuntimeMemory.load(from: memoryFile)
+      for path in found { if let runtime = try (memory.verdict(on: path) ?? learn(path, into: &memory)).runtime { return runtime } }
+      // What was remembered may have been mended since, and without any runtime a second look costs nobody anything.
       var refusals: [String] = []
       for path in found {
-        let verdict = try memory.verdict(on: path) ?? learn(path, into: &memory)
+        let verdict = try learn(path, into: &memory)
         if let runtime = verdict.runtime { return runtime }
         refusals.append("\(path.lastComponent?.string ?? path.string) (\(verdict.reason ?? "failed"))")
       }

@@ -67,6 +67,8 @@ extension Store {
     for descriptor in image.layers.map(\.descriptor) + [image.manifest.config, manifest] {
       try export(descriptor, to: blobs.appending(descriptor.digest.hex))
     }
+    // The index may name only what lasts.
+    try FileSystem.syncDirectory(blobs)
     try FileSystem.writeAtomically(Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8), to: folder.appending("oci-layout"))
     let indexPath = folder.appending("index.json")
     var index = FileSystem.exists(indexPath) ? try ImageIndex.parse(readIndex(folder), object: "\(indexPath)") : ImageIndex(manifests: [])

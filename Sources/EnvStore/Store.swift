@@ -12,6 +12,8 @@ import SystemPackage
 /// seals/<hex>                 inode identity of a blob when it was last proven
 /// layers/<diffID hex>/        fs/ the unpacked tree · files.mtree what it holds · stamp
 /// images/<manifest hex>.json  where an image came from
+/// run/, workspaces/           containers, see EnvLaunch's LaunchLayout
+/// verdicts/                   what this host has measured, see EnvFlow's VerdictMemory
 /// locks/                      one lock file for each piece of work that must be done once
 /// tmp/<session>/              unfinished work; a session that ended leaves nothing that lasts
 /// ```
@@ -39,8 +41,18 @@ public final class Store: Sendable {
   deinit { session.withLock { $0?.discard() } }
 
   /// Runs work that must be done once, such as building one image, while no other process or thread runs work of this name.
-  public func withLock<Result: ~Copyable>(_ name: String, _ body: () throws -> Result) throws -> Result {
-    let lock = try FileLock(home.appending("locks").appending(name))
+  ///
+  /// - Parameter waiting: Called once when somebody else is at it, before waiting for them.
+  public func withLock<Result: ~Copyable>(
+    _ name: String, waiting: () -> Void = {}, _ body: () throws -> Result
+  ) throws -> Result {
+    let path = home.appending("locks").appending(name)
+    if let lock = try FileLock.attempt(path) {
+      defer { withExtendedLifetime(lock) {} }
+      return try body()
+    }
+    waiting()
+    let lock = try FileLock(path)
     defer { withExtendedLifetime(lock) {} }
     return try body()
   }
@@ -88,6 +100,10 @@ public final class Store: Sendable {
       try FileSystem.removeTree(folder.appending(String(name.dropLast(5))))
       try FileSystem.removeFile(folder.appending(name))
     }
+    // A session's lock file comes before its folder and goes after it, so a folder without one is nobody's.
+    for name in try FileSystem.list(folder) where !name.hasSuffix(".lock") && !FileSystem.exists(folder.appending(name + ".lock")) {
+      try FileSystem.removeTree(folder.appending(name))
+    }
   }
 }
 
@@ -116,7 +132,6 @@ private final class Session: Sendable {
 
   /// Removes the session at a normal end. A failure is of no consequence: the next command sweeps up.
   func discard() {
-    try? FileSystem.removeTree(folder)
-    try? FileSystem.removeFile(lockPath)
+    if (try? FileSystem.removeTree(folder)) != nil { try? FileSystem.removeFile(lockPath) }
   }
 }

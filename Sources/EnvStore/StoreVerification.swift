@@ -46,7 +46,7 @@ extension Store {
       progress(StageProgress(object: "blob \(name.prefix(12))", done: Int64(report.blobs), total: total, isBytes: false))
     }
     for name in layers {
-      try verifyLayer(name, repairing: repairing && !layersInUse.contains { $0.hex == name }, into: &report)
+      try verifyLayer(name, repairing: repairing, layersInUse: layersInUse, into: &report)
       progress(StageProgress(object: "layer \(name.prefix(12))", done: Int64(report.blobs + report.layers), total: total, isBytes: false))
     }
     return report
@@ -67,13 +67,15 @@ extension Store {
       if repairing { try removeBlob(digest) }
       report.add(
         object: "blob \(digest)", path: nil, property: "content", expected: "\(expected)", actual: "\(actual)", isDropped: repairing)
-    } catch let error as FileSystemError {
+    } catch let error as FileSystemError where error.isDamage {
       if repairing { try removeBlob(digest) }
       report.add(object: "blob \(digest)", path: nil, property: error.summary, expected: nil, actual: nil, isDropped: repairing)
     }
   }
 
-  private func verifyLayer(_ name: String, repairing: Bool, into report: inout VerificationReport) throws {
+  private func verifyLayer(
+    _ name: String, repairing: Bool, layersInUse: Set<Digest>, into report: inout VerificationReport
+  ) throws {
     report.layers += 1
     let folder = home.appending("layers").appending(name)
     guard let digest = try? Digest(hex: name) else {
@@ -81,6 +83,10 @@ extension Store {
       report.add(object: "'\(folder)'", path: nil, property: "unexpected", expected: nil, actual: nil, isDropped: repairing)
       return
     }
+    // Held until the layer is gone, so that nobody begins to use it meanwhile.
+    let claim = repairing ? try FileLock.attempt(usePath(digest)) : nil
+    defer { withExtendedLifetime(claim) {} }
+    let repairing = claim != nil && !layersInUse.contains(digest)
     do {
       guard let manifest = FileManifest(try FileSystem.readFile(folder.appending("files.mtree"), limit: 1 << 30)) else {
         throw StoreError.unreadableRecord(path: folder.appending("files.mtree"), reason: "it is not an mtree of this envctl")
@@ -94,7 +100,7 @@ extension Store {
           actual: difference.actual, isDropped: repairing)
       }
       if repairing, !differences.isEmpty { try dropLayer(digest) }
-    } catch let error as any Diagnostic {
+    } catch let error as any Diagnostic where (error as? FileSystemError)?.isDamage ?? (error is StoreError) {
       if repairing { try dropLayer(digest) }
       report.add(object: "layer \(digest)", path: nil, property: error.summary, expected: nil, actual: nil, isDropped: repairing)
     }
@@ -105,6 +111,13 @@ extension Store {
     let grave = try temporaryPath("dropped")
     try FileSystem.rename(layerPath(diffID), to: grave)
     try FileSystem.removeTree(grave)
+  }
+}
+
+extension FileSystemError {
+  /// Whether the error says something about the stored files, and not about this process or the disk: too many open files are no damage.
+  fileprivate var isDamage: Bool {
+    [.noSuchFileOrDirectory, .notDirectory, .isDirectory, .tooManySymbolicLinkLevels, .noSuchAddressOrDevice].contains(errno)
   }
 }
 

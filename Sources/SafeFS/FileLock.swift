@@ -13,6 +13,13 @@ public struct FileLock: ~Copyable, Sendable {
     self.file = file
   }
 
+  /// Waits until nobody holds the lock exclusively, and shares it with others who do not either.
+  public static func shared(_ path: FilePath) throws(FileSystemError) -> FileLock {
+    let file = try open(path)
+    try check("flock", path) { flock(file.rawValue, LOCK_SH) }
+    return FileLock(holding: file)
+  }
+
   /// Takes the lock if nobody holds it.
   public static func attempt(_ path: FilePath) throws(FileSystemError) -> FileLock? {
     let file = try open(path)

@@ -48,6 +48,7 @@ public enum FileSystem {
 
   /// Makes a folder and those above it; one that is there stays as it is.
   public static func createDirectories(_ path: FilePath, mode: UInt32 = 0o755) throws(FileSystemError) {
+    guard !path.isEmpty else { return }  // The current folder is there.
     if let status = try status(path, followingLink: true) {
       guard status.kind == .directory else { throw FileSystemError(call: "mkdir", path: path, errno: .notDirectory) }
       return
@@ -65,7 +66,7 @@ public enum FileSystem {
       throw FileSystemError(call: "opendir", path: path, errno: currentErrno())
     }
     defer { closedir(stream) }
-    return entryNames(stream).map(text(of:))
+    return try entryNames(stream, path: path).map(text(of:))
   }
 
   /// What is at `path`, or nil when nothing is. A final symbolic link is described itself unless it is to be followed.

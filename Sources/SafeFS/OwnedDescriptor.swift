@@ -157,8 +157,15 @@ public struct FileStatus: Sendable, Equatable {
     device = (cl_major(value.st_rdev), cl_minor(value.st_rdev))
     inode = UInt64(value.st_ino)
     linkCount = Int(value.st_nlink)
-    modified = Int64(value.st_mtim.tv_sec) * 1_000_000_000 + Int64(value.st_mtim.tv_nsec)
-    changed = Int64(value.st_ctim.tv_sec) * 1_000_000_000 + Int64(value.st_ctim.tv_nsec)
+    modified = Self.nanoseconds(value.st_mtim)
+    changed = Self.nanoseconds(value.st_ctim)
+  }
+
+  /// A time beyond the year 2262, which some file systems can hold, is the last one that fits.
+  private static func nanoseconds(_ time: timespec) -> Int64 {
+    let (nanoseconds, isTooFar) = Int64(time.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
+    guard !isTooFar else { return time.tv_sec < 0 ? .min : .max }
+    return nanoseconds.addingReportingOverflow(Int64(time.tv_nsec)).overflow ? .max : nanoseconds + Int64(time.tv_nsec)
   }
 
   public static func == (left: FileStatus, right: FileStatus) -> Bool {

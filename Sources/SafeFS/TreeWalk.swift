@@ -101,20 +101,27 @@ extension FileSystem {
     }
     defer { closedir(stream) }
     rewinddir(stream)
-    return entryNames(stream)
+    return try entryNames(stream, path: path)
   }
 
-  static func entryNames(_ stream: OpaquePointer) -> [[CChar]] {
+  static func entryNames(_ stream: OpaquePointer, path: FilePath) throws(FileSystemError) -> [[CChar]] {
     var names: [[CChar]] = []
-    while let entry = readdir(stream) {
+    // readdir(3) returns nothing both at the end and when it failed; only errno tells them apart.
+    while let entry = nextEntry(stream) {
       // d_name is a NUL-terminated array inside the entry, which lives until the next readdir.
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)) }
       }
       if name != [46, 0], name != [46, 46, 0] { names.append(name) }
     }
+    guard errno == 0 else { throw FileSystemError(call: "readdir", path: path, errno: currentErrno()) }
     // strcmp(3) compares bytes as unsigned, whatever the locale.
     return names.sorted { strcmp($0, $1) < 0 }
+  }
+
+  private static func nextEntry(_ stream: OpaquePointer) -> UnsafeMutablePointer<dirent>? {
+    errno = 0
+    return readdir(stream)
   }
 
   /// A name as text; bytes that are not UTF-8 become U+FFFD.

@@ -10,7 +10,7 @@ import SystemPackage
 
 extension CheckRequest.Profile: ExpressibleByArgument {}
 
-struct CheckCommand: ParsableCommand {
+struct CheckCommand: ReportingCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Train the reference risk model in a fresh container and compare with the environment's baseline.",
     discussion: "Arguments after -- go to the workload, such as `-- --plant adam-epsilon` to see a planted drift found.")
@@ -39,7 +39,7 @@ struct CheckCommand: ParsableCommand {
     let verdict = try workbench.check(environment, project, request)
     switch common.format {
     case .json: try Console.printJSON(verdict)
-    case .text: Console.printResult(VerdictText(verdict, isRemembered: false).text)
+    case .text: try Console.printResult(VerdictText(verdict, isRemembered: false).text)
     }
     if verdict.exitCode != .asExpected { throw Ending(verdict.exitCode) }
   }
@@ -50,7 +50,7 @@ struct BaselineCommand: ParsableCommand {
     commandName: "baseline", abstract: "The expected training results.", subcommands: [BaselineRecordCommand.self])
 }
 
-struct BaselineRecordCommand: ParsableCommand {
+struct BaselineRecordCommand: ReportingCommand {
   static let configuration = CommandConfiguration(
     commandName: "record", abstract: "Train the reference model in full and write the results as the environment's baseline.")
 
@@ -68,6 +68,6 @@ struct BaselineRecordCommand: ParsableCommand {
     let baseline = try workbench.recordBaseline(environment, project)
     try FileSystem.createDirectories(path.removingLastComponent())
     try FileSystem.writeAtomically(try baseline.encoded() + [UInt8(ascii: "\n")], to: path)
-    Console.printResult("\(path)")
+    try Console.printResult("\(path)")
   }
 }

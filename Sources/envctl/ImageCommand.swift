@@ -13,7 +13,7 @@ struct ImageCommand: ParsableCommand {
     commandName: "image", abstract: "Build images from pinned packages.", subcommands: [ImageBuildCommand.self, ImageLockCommand.self])
 }
 
-struct ImageBuildCommand: ParsableCommand {
+struct ImageBuildCommand: ReportingCommand {
   static let configuration = CommandConfiguration(
     commandName: "build", abstract: "Assemble the image of a recipe from its lock and print its manifest digest.",
     discussion: "Nothing in the packages is executed. The same lock gives the same digest on any machine.")
@@ -32,7 +32,7 @@ struct ImageBuildCommand: ParsableCommand {
     let image = try workbench.buildImage(recipe: try workbench.recipeFolder(recipe))
     if let destination { try workbench.store.exportImage(image, to: destination.path, tag: destination.tag) }
     switch common.format {
-    case .text: Console.printResult("\(image.manifestDigest)")
+    case .text: try Console.printResult("\(image.manifestDigest)")
     case .json: try Console.printJSON(ImageSummary(image))
     }
   }
@@ -65,7 +65,7 @@ private struct ImageSummary: Encodable {
   }
 }
 
-struct ImageLockCommand: ParsableCommand {
+struct ImageLockCommand: ReportingCommand {
   static let configuration = CommandConfiguration(
     commandName: "lock", abstract: "Resolve a recipe's packages with apt and pip and pin each by version, size and SHA-256.")
 
@@ -93,7 +93,7 @@ struct ImageLockCommand: ParsableCommand {
     let previous = hasLock && !upgrade ? try RecipeLock.read(in: folder) : nil
     let lock = try RecipeLocker(store: workbench.store, reporter: workbench.reporter).lock(recipe, previous: previous)
     try lock.write(in: folder)
-    Console.printResult("\(folder.appending(RecipeLock.fileName))")
+    try Console.printResult("\(folder.appending(RecipeLock.fileName))")
   }
 }
 

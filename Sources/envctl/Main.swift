@@ -9,15 +9,17 @@ enum Main {
   static func main() {
     // A closed pipe is an error of the one write that meets it, not the end of the program in the middle of its work.
     signal(SIGPIPE, SIG_IGN)
+    var wantsJSON = false
     do {
       var command = try Envctl.parseAsRoot()
+      wantsJSON = (command as? any ReportingCommand)?.common.format == .json
       try command.run()
     } catch {
-      end(error)
+      end(error, wantsJSON: wantsJSON)
     }
   }
 
-  private static func end(_ error: any Error) -> Never {
+  private static func end(_ error: any Error, wantsJSON: Bool) -> Never {
     if let ending = error as? Ending { Glibc.exit(ending.status) }
     // Help, version and usage errors are the parser's own, told in its own words.
     if !(error is any Diagnostic), Envctl.exitCode(for: error) == .success {
@@ -29,12 +31,17 @@ enum Main {
       Glibc.exit(EnvCore.ExitCode.usage.rawValue)
     }
     let text = ErrorText(error)
-    if CommandLine.arguments.contains("json") { try? Console.printJSON(text.document) }
+    if wantsJSON { try? Console.printJSON(text.document) }  // When stdout is the trouble, stderr says so below.
     Console.tell(text.text, terminator: "")
     Glibc.exit(text.exitCode.rawValue)
   }
 
   private static func isParserError(_ error: any Error) -> Bool { Envctl.exitCode(for: error) == .validationFailure }
+}
+
+/// A command that prints a result in the format asked for, and its error likewise.
+protocol ReportingCommand: ParsableCommand {
+  var common: CommonOptions { get }
 }
 
 /// A command's own ending with a status, after it has said everything itself.

@@ -7,7 +7,7 @@ import EnvFlow
 import EnvLaunch
 import EnvReport
 
-struct UpCommand: ParsableCommand {
+struct UpCommand: ReportingCommand {
   static let configuration = CommandConfiguration(
     commandName: "up", abstract: "Bring up the project's workspace: fetch, build, prove, unpack, launch, check.",
     discussion: "Only what is not done yet is done; what is, is proven. A drift ends with status 3; the workspace runs all the same.")
@@ -26,8 +26,8 @@ struct UpCommand: ParsableCommand {
     switch common.format {
     case .json: try Console.printJSON(UpDocument(result))
     case .text:
-      Console.printResult("workspace \(result.workspace.workspace.id): \(result.workspace.state.rawValue)")
-      if let verdict = result.verdict { Console.printResult(VerdictText(verdict, isRemembered: !result.isVerdictNew).text) }
+      try Console.printResult("workspace \(result.workspace.workspace.id): \(result.workspace.state.rawValue)")
+      if let verdict = result.verdict { try Console.printResult(VerdictText(verdict, isRemembered: !result.isVerdictNew).text) }
     }
     if let verdict = result.verdict, verdict.exitCode != .asExpected { throw Ending(verdict.exitCode) }
   }

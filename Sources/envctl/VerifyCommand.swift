@@ -4,7 +4,7 @@ import EnvCore
 import EnvFlow
 import EnvStore
 
-struct VerifyCommand: ParsableCommand {
+struct VerifyCommand: ReportingCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify", abstract: "Read every blob and every unpacked file in the store and compare it with its digest.")
 
@@ -18,8 +18,8 @@ struct VerifyCommand: ParsableCommand {
     switch common.format {
     case .json: try Console.printJSON(report)
     case .text:
-      for finding in report.findings { Console.printResult(finding.line) }
-      if report.findings.isEmpty { Console.printResult("ok") }
+      for finding in report.findings { try Console.printResult(finding.line) }
+      if report.findings.isEmpty { try Console.printResult("ok") }
     }
     let left = report.findings.filter { !$0.isDropped }
     guard let first = left.first else { return }

@@ -3,6 +3,7 @@ import ArgumentParser
 import EnvBundle
 import EnvCore
 import EnvLaunch
+import EnvReport
 import Glibc
 import SafeFS
 
@@ -30,7 +31,7 @@ struct WorkspaceDocument: Encodable {
   }
 }
 
-struct PsCommand: ParsableCommand {
+struct PsCommand: ReportingCommand {
   static let configuration = CommandConfiguration(commandName: "ps", abstract: "List the workspaces and whether they run.")
   @OptionGroup var common: CommonOptions
 
@@ -43,7 +44,7 @@ struct PsCommand: ParsableCommand {
     let widths = (0..<4).map { column in rows.map { $0[column].count }.max() ?? 0 }
     for row in rows {
       let cells = zip(row, widths).map { cell, width in cell + String(repeating: " ", count: width - cell.count) }
-      Console.printResult(cells.joined(separator: "  ").trimmingTrailingSpaces)
+      try Console.printResult(cells.joined(separator: "  ").trimmingTrailingSpaces)
     }
   }
 }
@@ -68,8 +69,8 @@ struct ExecCommand: ParsableCommand {
     request.user = user
     request.terminal = Terminal.isInteractive
     for variable in variables { request.environment[variable.name] = variable.value }
-    let status = try common.launcher().exec(request, in: try options.workspaceID())
-    throw Ending(status: status.code)
+    let id = try options.workspaceID()
+    throw Ending(status: try endingAsShell { try common.launcher().exec(request, in: id).code })
   }
 }
 
@@ -87,10 +88,13 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     let workbench = try common.workbench(isTerse: true)
-    let status = try workbench.run(
-      try options.project(workbench.catalog), command: try command.passedThrough(), terminal: Terminal.isInteractive,
-      variables: variables.map { ($0.name, $0.value) })
-    throw Ending(status: status)
+    let project = try options.project(workbench.catalog)
+    let command = try command.passedThrough()
+    let variables = variables.map { ($0.name, $0.value) }
+    throw Ending(
+      status: try endingAsShell {
+        try workbench.run(project, command: command, terminal: Terminal.isInteractive, variables: variables)
+      })
   }
 }
 
@@ -101,11 +105,11 @@ struct LogsCommand: ParsableCommand {
 
   func run() throws {
     let path = try common.launcher().logFile(of: try options.workspaceID())
-    try OwnedDescriptor.read(path).forEachChunk { Console.printBytes($0) }
+    try OwnedDescriptor.read(path).forEachChunk { try Console.printBytes($0) }
   }
 }
 
-struct DownCommand: ParsableCommand {
+struct DownCommand: ReportingCommand {
   static let configuration = CommandConfiguration(
     commandName: "down", abstract: "Stop the project's workspace and remove it with the changes made in it; the image stays.")
   @OptionGroup var common: CommonOptions
@@ -117,7 +121,17 @@ struct DownCommand: ParsableCommand {
   func run() throws {
     let id = try options.workspaceID()
     try common.launcher().remove(id, grace: .seconds(grace))
-    Console.printResult("workspace \(id): removed")
+    try Console.printResult("workspace \(id): removed")
+  }
+}
+
+/// A command that could not be started ends as in a shell: 127 when it is not there, 126 when it cannot be executed.
+private func endingAsShell(_ body: () throws -> Int32) throws -> Int32 {
+  do {
+    return try body()
+  } catch let error as LaunchError {
+    Console.tell(ErrorText(error).text, terminator: "")
+    return error.commandStatus
   }
 }
 

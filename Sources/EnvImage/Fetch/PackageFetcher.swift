@@ -60,23 +60,32 @@ struct PackageFetcher: Sendable {
   }
 
   private func fetch(object: String, digest: Digest, size: Int64, urls: [String], _ meter: ByteMeter) throws {
-    _ = try store.ingest(expecting: digest, size: size, object: object) { writer in
-      var failure: (any Error)?
-      for url in urls {
-        do {
+    var failure: (any Error)?
+    for url in urls {
+      var count: Int64 = 0
+      do {
+        _ = try store.ingest(expecting: digest, size: size, object: object) { writer in
           try client.download(HTTPRequest(url, expectedSize: size)) { bytes in
             try writer.write(bytes)
+            count += Int64(bytes.byteCount)
             meter.add(Int64(bytes.byteCount), object: object)
           }
-          return
-        } catch let error as HTTPError {
-          meter.add(-writer.count, object: object)
-          try writer.reset()
-          failure = error
         }
+        return
+      } catch let error where Self.isFaultOfSource(error) {
+        meter.add(-count, object: object)
+        failure = failure ?? error
       }
-      guard let failure else { return }
-      throw ImageError.fetchFailed(object: object, tried: urls.map { redacted(url: $0) }, underlying: failure)
+    }
+    guard let failure else { return }
+    throw ImageError.fetchFailed(object: object, tried: urls.map { redacted(url: $0) }, underlying: failure)
+  }
+
+  /// What another mirror may do better: a transfer that fails, or bytes that are not the pinned ones. Damage in the store has a path.
+  private static func isFaultOfSource(_ error: any Error) -> Bool {
+    switch error {
+    case is HTTPError, StoreError.digestMismatch(_, _, _, path: nil), StoreError.sizeMismatch: true
+    default: false
     }
   }
 }

@@ -1,0 +1,20 @@
+/// Unpacked layers in use: a repair may not pull them away from under a container.
+import EnvCore
+import SafeFS
+import SystemPackage
+
+/// Keeps one unpacked layer where it is as long as this value lives. The kernel lets go of it when the process dies.
+public final class LayerHold: Sendable {
+  private let lock: FileLock
+
+  fileprivate init(_ lock: consuming FileLock) { self.lock = lock }
+}
+
+extension Store {
+  /// Keeps the layers of an image from being removed. Taken before they are proven, so that what was proven is what is mounted.
+  public func hold(_ image: StoredImage) throws -> [LayerHold] {
+    try image.layers.map { LayerHold(try FileLock.shared(usePath($0.diffID))) }
+  }
+
+  func usePath(_ diffID: Digest) -> FilePath { home.appending("locks").appending("use-" + diffID.hex) }
+}

@@ -1,0 +1,83 @@
+/// What scripts rely on: exit statuses, streams, and that a result is either delivered or an error.
+import EnvCore
+import Glibc
+import SafeFS
+import SystemPackage
+import TestSupport
+import Testing
+
+extension EnvctlTests {
+  @Suite(.needs(.root, .tool("runc"), .tool("busybox", package: "busybox-static")))
+  struct CommandTests {
+    @Test func runAndExecEndAsTheCommandDoes() throws {
+      try withTemporaryFolder { folder in
+        let program = try SmallImage.program(in: folder)
+        defer { _ = try? program("down", "--grace", "0") }
+        try #require(program("up").status == 0)
+        for command in ["run", "exec"] {
+          #expect(try program(command, "--", "/bin/sh", "-c", "exit 7").status == 7)
+          #expect(try program(command, "--", "/bin/sh", "-c", "kill -9 $$").status == 137)
+          #expect(try program(command, "--", "nosuchprogram").status == 127)
+          #expect(try program(command, "--", "/etc/passwd").status == 126)
+          let spoken = try program(command, "--env", "WORD=a b", "--", "/bin/sh", "-c", "echo \"$WORD\"; pwd; echo told >&2")
+          #expect(spoken.output == "a b\n/workspace\n")
+          #expect(spoken.errors.hasSuffix("told\n"))
+        }
+      }
+    }
+
+    @Test func eachFormOfTheFormatOptionCounts() throws {
+      try withTemporaryFolder { folder in
+        let program = try SmallImage.program(in: folder)
+        #expect(try program("up", "-C", "/nonexistent", "--format=json").json()["error"]["message"].string != nil)
+        // The word belongs to the command that runs and not to envctl.
+        let run = try program("run", "-C", "/nonexistent", "--", "echo", "json")
+        #expect(run.status != 0 && run.output.isEmpty)
+      }
+    }
+
+    @Test func lostResultIsAFailure() throws {
+      try withTemporaryFolder { folder in
+        var program = Program(home: folder.appending("home"), folder: folder)
+        program.wrapper = ["sh", "-c", "exec \"$@\" > /dev/full", "sh"]
+        for format in ["text", "json"] {
+          let outcome = try program("ps", "--format", format)
+          #expect(outcome.status == 1)
+          #expect(outcome.errors.contains("No space left on device"))
+        }
+      }
+    }
+
+    @Test func repairLeavesWhatARunHasMounted() throws {
+      try withTemporaryFolder { folder in
+        let program = try SmallImage.program(in: folder)
+        try #require(program("run", "--", "/bin/sh", "-c", "true").status == 0)
+        let sign = program.folder.appending("sign")
+        let script = "touch /workspace/sign; while [ -e /workspace/sign ]; do sleep 0.1; done; cat /etc/passwd"
+        let child = try program.command(["run", "--", "/bin/sh", "-c", script]).start()
+        while !FileSystem.exists(sign) { usleep(20_000) }
+        let layer = try #require(FileSystem.list(program.home.appending("layers")).first)
+        try #require(Tool.run("sh", "-c", "echo more >> '\(program.home)/layers/\(layer)/fs/etc/passwd'").status == 0)
+        #expect(try program("verify", "--repair").status == 5)
+        try FileSystem.removeFile(sign)
+        let ended = try child.finish()
+        #expect(ended.status.code == 0)
+        #expect(String(decoding: ended.output, as: UTF8.self).contains("root:x:0:0"))
+        #expect(try program("verify", "--repair").status == 0)
+        #expect(try program("run", "--", "/bin/sh", "-c", "true").status == 0)
+      }
+    }
+
+    @Test func tooFewDescriptorsAreNoDamage() throws {
+      try withTemporaryFolder { folder in
+        var program = try SmallImage.program(in: folder)
+        try #require(program("run", "--", "/bin/sh", "-c", "true").status == 0)
+        program.wrapper = ["sh", "-c", "ulimit -n 9; exec \"$@\"", "sh"]
+        #expect(try program("verify", "--repair").status != 0)
+        program.wrapper = []
+        #expect(try FileSystem.list(program.home.appending("layers")).count == 1)
+        #expect(try program("verify").status == 0)
+      }
+    }
+  }
+}

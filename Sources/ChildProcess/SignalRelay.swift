@@ -2,6 +2,7 @@
 import CLinux
 import EnvCore
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// Catches SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH, SIGUSR1 and SIGUSR2 as long as it lives, so that they end the child and not us.
@@ -10,6 +11,8 @@ import SystemPackage
 public final class SignalRelay: Sendable {
   private let reading: StreamEnd
   private let writing: StreamEnd
+  /// The first signal that asked for the end.
+  private let interruption = Mutex<CInt?>(nil)
 
   public init() throws(ProcessError) {
     var ends: [CInt] = [-1, -1]
@@ -36,8 +39,17 @@ public final class SignalRelay: Sendable {
     var numbers: [CInt] = []
     var record = cl_signal_record()
     while read(reading.descriptor, &record, MemoryLayout<cl_signal_record>.size) == MemoryLayout<cl_signal_record>.size {
+      if [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains(record.number) { note(record.number) }
       if record.from_terminal == 0 || !childSharesTerminalGroup { numbers.append(record.number) }
     }
     return numbers
   }
+
+  /// The signal that asked us to end since the relay was made, wherever it came from.
+  public func interruptingSignal() -> CInt? {
+    _ = takePending(childSharesTerminalGroup: true)
+    return interruption.withLock { $0 }
+  }
+
+  private func note(_ number: CInt) { interruption.withLock { $0 = $0 ?? number } }
 }

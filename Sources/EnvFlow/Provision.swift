@@ -2,6 +2,7 @@
 import EnvCatalog
 import EnvCore
 import EnvImage
+import EnvLaunch
 import EnvStore
 import Hashing
 import OCI
@@ -27,6 +28,8 @@ extension Workbench {
   /// - Throws: Verification errors when any byte differs from its pin; nothing of it can be launched then.
   public func provision(_ project: ProjectFile) throws -> ReadyEnvironment {
     guard project.gpu != .required else { throw FlowError.noGPUSupport }
+    // Said before minutes of fetching, not after.
+    try ContainerLauncher(home: store.home).requireRoot()
     let lock = try EnvironmentLock.read(in: project.folder)
     if let lock, lock.environment != project.environment {
       throw CatalogError.lockMismatch(
@@ -57,17 +60,18 @@ extension Workbench {
 
   private func pin(_ project: ProjectFile, lock: EnvironmentLock?) throws -> Pin {
     try reporter.stage("pin") { _ in
-      let pin = try resolve(project.environment, locked: lock?.images[platform.description]?.manifest)
+      let pin = try resolve(project, locked: lock?.images[platform.description]?.manifest)
       let target = pin.expected.map { "\($0.digest) (\($0.by))" } ?? pin.layout.map { "\($0)" } ?? ""
       return (pin, "\(project.environment) → \(target)")
     }
   }
 
   /// A lock wins over the catalog: it is what the project's users agreed on.
-  func resolve(_ environment: String, locked: Digest?) throws -> Pin {
+  private func resolve(_ project: ProjectFile, locked: Digest?) throws -> Pin {
+    let environment = project.environment
     let lockedPin = locked.map { (digest: $0, by: EnvironmentLock.name) }
     if let layout = LayoutReference(parsing: environment) {
-      return Pin(environment: environment, entry: nil, layout: layout, expected: lockedPin)
+      return Pin(environment: environment, entry: nil, layout: layout.resolved(in: project.folder), expected: lockedPin)
     }
     let entry = try catalog.entry(environment)
     guard let digest = entry.images[platform] else {
@@ -115,6 +119,9 @@ extension Workbench {
     try reporter.stage("import") { progress in
       let counter = ByteCounter(total: nil, progress)
       let image = try store.importImage(layout, platform: platform) { counter.add($1, object: $0) }
+      guard image.config.os == platform.os, image.config.architecture == platform.architecture else {
+        throw CatalogError.unsupportedPlatform(environment: "\(layout)", platform, offered: [image.config.platform])
+      }
       return (image, "\(layout) → \(image.manifestDigest)")
     }
   }

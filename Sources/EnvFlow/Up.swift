@@ -23,7 +23,6 @@ public struct UpResult: Sendable {
 extension Workbench {
   /// Makes the environment ready, starts or finds the workspace, and measures the environment when this host has not done so yet.
   public func up(_ project: ProjectFile) throws -> UpResult {
-    try ContainerLauncher(home: store.home).requireRoot()
     let environment = try provision(project)
     defer { withExtendedLifetime(environment.holds) {} }
     let (workspace, wasStarted) = try launch(environment, project)
@@ -59,7 +58,6 @@ extension Workbench {
 
   /// Runs one command in a fresh container of the project's environment and returns the status to end with.
   public func run(_ project: ProjectFile, command: [String], terminal: Bool, variables: [(name: String, value: String)]) throws -> Int32 {
-    try ContainerLauncher(home: store.home).requireRoot()
     let environment = try provision(project)
     defer { withExtendedLifetime(environment.holds) {} }
     var request = environment.launchRequest(project)

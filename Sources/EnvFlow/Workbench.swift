@@ -24,7 +24,7 @@ public struct Workbench: Sendable {
   public static func home(environment: (String) -> String?, isRoot: Bool) throws -> FilePath {
     if let home = environment("ENVCTL_HOME"), !home.isEmpty {
       guard home.hasPrefix("/") else { throw FlowError.relativeHome(home) }
-      return FilePath(home)
+      return FilePath(home).lexicallyNormalized()
     }
     if isRoot { return "/var/lib/envctl" }
     if let data = environment("XDG_DATA_HOME"), data.hasPrefix("/") { return FilePath(data).appending("envctl") }

@@ -57,6 +57,8 @@ extension ContainerLauncher {
     case .lines(let output, let errors):
       child = try start.start(input: .null, output: .pipe, errors: .pipe)
       status = try child.finish(output: .lines(output), errors: .lines(errors), relay: relay).status
+      // Whoever takes the output apart must not mistake half of it for the whole.
+      if let signal = relay.interruptingSignal() { throw LaunchError.interrupted(signal: signal) }
     }
     try requireNoRuntimeError(status, client: client, action: "run", container: folder.id, log: folder.files.runtimeLog)
     return status

@@ -29,6 +29,8 @@ public enum LaunchError: Diagnostic {
   /// A terminal was asked for and standard input is none.
   case notATerminal
   case missingMountSource(path: String)
+  /// We were told to end while a command whose output is read was running; it has ended too.
+  case interrupted(signal: Int32)
   /// Files and processes of lower floors.
   case underlying(doing: String, any Error & Sendable)
 
@@ -50,6 +52,7 @@ public enum LaunchError: Diagnostic {
     case .newerRecord(let file, let schema): "\(file) has schema \(schema), which a later version of envctl wrote"
     case .notATerminal: "a terminal was asked for, but standard input is not one"
     case .missingMountSource(let path): "'\(path)', which is to be mounted in the container, does not exist"
+    case .interrupted(let signal): "interrupted by signal \(signal)"
     case .underlying(let doing, _): "failed while \(doing)"
     }
   }
@@ -85,11 +88,12 @@ public enum LaunchError: Diagnostic {
     }
   }
 
-  /// The status `run` and `exec` end with when there was no command to take it from: 127 and 126 as in a shell.
+  /// The status `run` and `exec` end with when there was no command to take it from: 127 and 126 as in a shell, 128 + n after a signal.
   public var commandStatus: Int32 {
     switch self {
     case .commandNotFound: 127
     case .commandNotExecutable: 126
+    case .interrupted(let signal): 128 + signal
     default: DiagnosticChain(self).exitCode.rawValue
     }
   }

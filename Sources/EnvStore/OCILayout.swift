@@ -27,6 +27,17 @@ public struct LayoutReference: Sendable, Equatable, CustomStringConvertible {
     self.tag = separator.map { String(rest[rest.index(after: $0)...]) }
   }
 
+  /// The same layout, a relative path taken from `folder`.
+  public func resolved(in folder: FilePath) -> LayoutReference {
+    LayoutReference(form: form, path: folder.pushing(path).lexicallyNormalized(), tag: tag)
+  }
+
+  private init(form: Form, path: FilePath, tag: String?) {
+    self.form = form
+    self.path = path
+    self.tag = tag
+  }
+
   public var description: String { "\(form.rawValue):\(path)" + (tag.map { ":" + $0 } ?? "") }
 }
 

@@ -68,7 +68,11 @@ extension Store {
     expecting expected: Digest? = nil, size: Int64? = nil, object: String, _ fill: (inout BlobWriter) throws -> Void
   ) throws -> VerifiedBlob {
     guard let expected else { return try write(expecting: nil, size: size, object: object, fill) }
-    if let present = try blob(expected, object: object) { return present }
+    if let present = try blob(expected, object: object) {
+      // Whether a document is acceptable must not depend on what the store happens to hold.
+      if let size, present.size != size { throw StoreError.sizeMismatch(object: object, expected: size, actual: present.size) }
+      return present
+    }
     return try withLock("blob-" + expected.hex) {
       if let present = try blob(expected, object: object) { return present }
       return try write(expecting: expected, size: size, object: object, fill)

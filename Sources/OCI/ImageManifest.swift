@@ -25,7 +25,9 @@ public struct ImageManifest: Codable, Hashable, Sendable {
     if let mediaType = shape.mediaType, mediaType != .imageManifest, mediaType != .dockerManifest {
       throw OCIDocumentError.wrongMediaType(object, expected: .imageManifest, actual: mediaType)
     }
-    return try CanonicalJSON.decode(ImageManifest.self, from: bytes, object: object)
+    let manifest = try CanonicalJSON.decode(ImageManifest.self, from: bytes, object: object)
+    guard manifest.schemaVersion == 2 else { throw OCIDocumentError.unknownSchema(object, manifest.schemaVersion) }
+    return manifest
   }
 }
 
@@ -50,7 +52,9 @@ public struct ImageIndex: Codable, Hashable, Sendable {
     if let mediaType = shape.mediaType, mediaType != .imageIndex, mediaType != .dockerManifestList {
       throw OCIDocumentError.wrongMediaType(object, expected: .imageIndex, actual: mediaType)
     }
-    return try CanonicalJSON.decode(ImageIndex.self, from: bytes, object: object)
+    let index = try CanonicalJSON.decode(ImageIndex.self, from: bytes, object: object)
+    guard index.schemaVersion == 2 else { throw OCIDocumentError.unknownSchema(object, index.schemaVersion) }
+    return index
   }
 }
 
@@ -66,6 +70,7 @@ private struct DocumentShape: Decodable {
 /// Why a document is not the one its place asks for.
 public enum OCIDocumentError: Diagnostic {
   case ambiguous(String)
+  case unknownSchema(String, Int)
   case wrongMediaType(String, expected: MediaType, actual: MediaType)
   case unpackableLayer(String, MediaType)
   case layerCountMismatch(String, layers: Int, diffIDs: Int)
@@ -73,6 +78,7 @@ public enum OCIDocumentError: Diagnostic {
   public var summary: String {
     switch self {
     case .ambiguous(let object): "\(object) is an image manifest and an index at once"
+    case .unknownSchema(let object, let version): "\(object) has schemaVersion \(version), where 2 belongs"
     case .wrongMediaType(let object, let expected, let actual): "\(object) says it is '\(actual)', where '\(expected)' belongs"
     case .unpackableLayer(let object, let type): "\(object) is of media type '\(type)', which is no layer envctl can unpack"
     case .layerCountMismatch(let object, let layers, let diffIDs): "\(object) has \(layers) layers but its config names \(diffIDs) diffIDs"

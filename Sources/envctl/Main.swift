@@ -1,6 +1,7 @@
 /// The program: parses the command line, runs one command, and turns every ending into an exit status.
 import ArgumentParser
 import EnvCore
+import EnvLaunch
 import EnvReport
 import Glibc
 
@@ -21,6 +22,10 @@ enum Main {
 
   private static func end(_ error: any Error, wantsJSON: Bool) -> Never {
     if let ending = error as? Ending { Glibc.exit(ending.status) }
+    if let error = error as? LaunchError, case .interrupted = error {
+      Console.tell(error.summary)
+      Glibc.exit(error.commandStatus)
+    }
     // Help, version and usage errors are the parser's own, told in its own words.
     if !(error is any Diagnostic), Envctl.exitCode(for: error) == .success {
       print(Envctl.fullMessage(for: error))

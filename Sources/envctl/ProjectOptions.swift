@@ -27,10 +27,42 @@ struct ProjectOptions: ParsableArguments {
     return ProjectFile(environment: environment, folder: folder)
   }
 
-  /// The id of the folder's workspace.
-  func workspaceID() throws -> String { Workspace.id(forFolder: try canonicalFolder()) }
-
   private func canonicalFolder() throws -> FilePath { try FileSystem.canonicalPath(FilePath(folder)) }
+}
+
+/// Which workspace a command works on: that of the folder, or the one named, for a folder that has moved or gone.
+struct WorkspaceOptions: ParsableArguments {
+  @Option(name: [.customShort("C"), .customLong("folder")], help: "The project's folder.", completion: .directory)
+  var folder = "."
+
+  @Option(help: "The workspace by the name `envctl ps` lists, whatever became of its folder.")
+  var workspace: String?
+
+  func id() throws -> String {
+    guard let workspace else {
+      do {
+        return Workspace.id(forFolder: try FileSystem.canonicalPath(FilePath(folder)))
+      } catch {
+        throw NoSuchFolder(folder: folder, underlying: error)
+      }
+    }
+    // It becomes part of a path.
+    guard workspace.utf8.allSatisfy({ $0 == 45 || (48...57).contains($0) || (97...122).contains($0) }), !workspace.isEmpty else {
+      throw ValidationError("'\(workspace)' is no workspace's name: lowercase letters, digits and hyphens only")
+    }
+    return workspace
+  }
+}
+
+/// A project's folder that is not there any more may still have a workspace.
+struct NoSuchFolder: Diagnostic {
+  let folder: String
+  let underlying: FileSystemError
+
+  var summary: String { "the project's folder '\(folder)' cannot be found" }
+  var cause: (any Error)? { underlying }
+  var hint: String? { "`envctl ps` lists the workspaces; name one with --workspace" }
+  var exitCode: EnvCore.ExitCode { .usage }
 }
 
 /// A variable given as NAME=VALUE.

@@ -53,7 +53,7 @@ struct ExecCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "exec", abstract: "Run a command in the project's workspace; ends with the command's status.")
   @OptionGroup var common: CommonOptions
-  @OptionGroup var options: ProjectOptions
+  @OptionGroup var options: WorkspaceOptions
 
   @Option(name: .customLong("env"), help: "A variable for the command: NAME=VALUE.")
   var variables: [VariableOption] = []
@@ -65,11 +65,12 @@ struct ExecCommand: ParsableCommand {
   var command: [String] = []
 
   func run() throws {
+    if command.asksForHelp { throw CleanExit.helpRequest(self) }
     var request = ExecRequest(try command.passedThrough())
     request.user = user
     request.terminal = Terminal.isInteractive
     for variable in variables { request.environment[variable.name] = variable.value }
-    let id = try options.workspaceID()
+    let id = try options.id()
     throw Ending(status: try endingAsShell { try common.launcher().exec(request, in: id).code })
   }
 }
@@ -87,6 +88,7 @@ struct RunCommand: ParsableCommand {
   var command: [String] = []
 
   func run() throws {
+    if command.asksForHelp { throw CleanExit.helpRequest(self) }
     let workbench = try common.workbench(isTerse: true)
     let project = try options.project(workbench.catalog)
     let command = try command.passedThrough()
@@ -101,10 +103,10 @@ struct RunCommand: ParsableCommand {
 struct LogsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(commandName: "logs", abstract: "Print what the workspace's first process wrote.")
   @OptionGroup var common: CommonOptions
-  @OptionGroup var options: ProjectOptions
+  @OptionGroup var options: WorkspaceOptions
 
   func run() throws {
-    let path = try common.launcher().logFile(of: try options.workspaceID())
+    let path = try common.launcher().logFile(of: try options.id())
     try OwnedDescriptor.read(path).forEachChunk { try Console.printBytes($0) }
   }
 }
@@ -113,13 +115,13 @@ struct DownCommand: ReportingCommand {
   static let configuration = CommandConfiguration(
     commandName: "down", abstract: "Stop the project's workspace and remove it with the changes made in it; the image stays.")
   @OptionGroup var common: CommonOptions
-  @OptionGroup var options: ProjectOptions
+  @OptionGroup var options: WorkspaceOptions
 
   @Option(help: "Seconds the processes get to end by themselves.")
   var grace = 10
 
   func run() throws {
-    let id = try options.workspaceID()
+    let id = try options.id()
     try common.launcher().remove(id, grace: .seconds(grace))
     try Console.printResult("workspace \(id): removed")
   }
@@ -141,6 +143,9 @@ enum Terminal {
 }
 
 extension [String] {
+  /// What stands before `--` is for envctl, also where the parser takes it for the command.
+  fileprivate var asksForHelp: Bool { first == "--help" || first == "-h" }
+
   /// The command after `--`, which the parser leaves in place.
   fileprivate func passedThrough() throws -> [String] {
     let command = first == "--" ? Array(dropFirst()) : self

@@ -82,5 +82,54 @@ extension EnvctlTests {
         #expect(try program("verify").status == 0)
       }
     }
+
+    @Test func workspaceOutlivesItsFolder() throws {
+      try withTemporaryFolder { folder in
+        let program = try SmallImage.program(in: folder)
+        try #require(program("up").status == 0)
+        let id = try #require(try program("ps", "--format", "json").json().items.first?["id"].string)
+        try FileSystem.removeTree(program.folder)
+        var elsewhere = program
+        elsewhere.folder = folder
+        let lost = try elsewhere("down", "-C", program.folder.string)
+        #expect(lost.status == 2)
+        #expect(lost.errors.contains("--workspace"))
+        #expect(try elsewhere("down", "--workspace", id, "--grace", "0").status == 0)
+        #expect(try elsewhere("ps", "--format", "json").json().items.isEmpty)
+      }
+    }
+
+    @Test func helpIsHelpForEveryCommand() throws {
+      try withTemporaryFolder { folder in
+        let program = Program(home: folder.appending("home"), folder: folder)
+        for command in ["up", "run", "exec", "ps", "logs", "down", "check", "baseline", "verify", "image"] {
+          let outcome = try program(command, "--help")
+          #expect(outcome.status == 0, "\(command): \(outcome.errors)")
+          #expect(outcome.output.contains("USAGE: envctl \(command)"))
+        }
+      }
+    }
+
+    @Test func relativeLayoutIsTakenFromTheProject() throws {
+      try withTemporaryFolder { folder in
+        let program = try SmallImage.program(in: folder)
+        try program.project("oci:../layout")
+        var elsewhere = program
+        elsewhere.folder = folder
+        let outcome = try elsewhere("run", "-C", program.folder.string, "--", "/bin/sh", "-c", "echo here")
+        #expect(outcome.output == "here\n", "\(outcome.errors)")
+      }
+    }
+
+    @Test func imageOfAnotherArchitectureIsRefused() throws {
+      try withTemporaryFolder { folder in
+        let program = try SmallImage.program(in: folder, architecture: "riscv64")
+        let outcome = try program("run", "--", "/bin/sh", "-c", "echo here")
+        #expect(outcome.status == 6)
+        #expect(outcome.output.isEmpty)
+        #expect(outcome.errors.contains("linux/riscv64"))
+        #expect(!FileSystem.exists(program.folder.appending("envctl.lock")))
+      }
+    }
   }
 }

@@ -1,4 +1,6 @@
 /// The main job, for real: PaddlePaddle in a container, trained and judged.
+import ChildProcess
+import Glibc
 import SafeFS
 import TestSupport
 import Testing
@@ -68,6 +70,18 @@ extension EnvctlTests {
       let verdict = try check.json()
       #expect(verdict["outcome"].string == "broken")
       #expect(verdict["breakages"].items.contains { $0["operator"].string != nil && $0["step"].int != nil })
+    }
+
+    @Test func interruptedCheckIsNoVerdict() throws {
+      let program = try Shared.program("check")
+      try #require(program("run", "--", "true").status == 0)
+      let child = try program.command(["check", "--format", "json"]).start()
+      sleep(3)
+      child.signal(SIGTERM)
+      let ended = try child.finish(deadline: .seconds(60))
+      #expect(ended.status.code == 143)
+      #expect(ended.output.isEmpty)
+      #expect(ended.errorText.contains("interrupted by signal 15"))
     }
 
     @Test func missingModuleIsBrokenAndSaysSo() throws {

@@ -9,15 +9,15 @@ import TestSupport
 
 enum SmallImage {
   /// A program whose project names a fresh layout in `folder`.
-  static func program(in folder: FilePath) throws -> Program {
+  static func program(in folder: FilePath, architecture: String = Platform.host.architecture) throws -> Program {
     let layout = folder.appending("layout")
-    try write(to: layout, scratch: folder.appending("scratch"))
+    try write(to: layout, scratch: folder.appending("scratch"), architecture: architecture)
     let program = Program(home: folder.appending("home"), folder: folder.appending("project"))
     try program.project("oci:\(layout)")
     return program
   }
 
-  private static func write(to layout: FilePath, scratch: FilePath) throws {
+  private static func write(to layout: FilePath, scratch: FilePath, architecture: String) throws {
     let busybox = try FileSystem.readFile("/bin/busybox", limit: 16 << 20)
     let binary = TarItem(
       ArchiveEntry(
@@ -31,7 +31,8 @@ enum SmallImage {
       ])
     let layer = try store.ingest(diff, object: "layer")
     let config = ImageConfig(
-      platform: .host, created: nil, config: .init(command: ["/bin/sh"]), diffIDs: [layer.digest], history: [])
+      platform: Platform(os: "linux", architecture: architecture), created: nil, config: .init(command: ["/bin/sh"]),
+      diffIDs: [layer.digest], history: [])
     let configBlob = try store.ingest(try CanonicalJSON.encode(config), object: "config")
     let manifest = ImageManifest(
       config: Descriptor(mediaType: .imageConfig, digest: configBlob.digest, size: configBlob.size),

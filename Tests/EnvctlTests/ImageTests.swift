@@ -31,8 +31,9 @@ extension EnvctlTests {
     }
 
     @Test(.needs(.tool("skopeo"), .tool("umoci"))) func oneDigestForEveryoneEverywhere() throws {
-      let base = Program.checkout.appending(".build/envctl-tests/digests")
-      try? FileSystem.removeTree(base)
+      // Where everybody may go: the checkout may lie in somebody's home.
+      let base = FilePath("/var/tmp/envctl-digests-" + FileSystem.uniqueSuffix())
+      try FileSystem.createDirectories(base)
       defer { try? FileSystem.removeTree(base) }
       let first = Program(
         home: base.appending("one"), folder: base, variables: ["TZ": "Asia/Shanghai", "LANG": "de_DE.UTF-8", "LC_ALL": "C"])
@@ -44,6 +45,15 @@ extension EnvctlTests {
         home: base.appending("a/second place"), folder: base, variables: ["TZ": "America/St_Johns", "LANG": "C", "LC_ALL": "C.UTF-8"])
       second.wrapper = ["sh", "-c", "umask 077; exec \"$@\"", "sh"]
       try Self.storeWithPackages(second.home)
+      // With a catalog and a program of its own, in another folder as well.
+      let catalog = base.appending("a/catalog")
+      try FileSystem.createDirectories(catalog)
+      second.binary = base.appending("a/envctl")
+      second.variables["ENVCTL_CATALOG"] = catalog.string
+      try #require(Tool.run("cp", Program.path.string, second.binary.string).status == 0)
+      for name in ["images", "manifests"] {
+        try #require(Tool.run("cp", "-r", Program.checkout.appending(name).string, catalog.string).status == 0)
+      }
       if Capability.isRoot {
         try #require(Tool.run("chown", "-R", "65534:65534", base.appending("a").string).status == 0)
         second.wrapper += ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

@@ -24,6 +24,7 @@ struct Program {
   var home: FilePath
   var folder: FilePath
   var variables: [String: String] = [:]
+  var binary = Program.path
   /// A program and its options that run envctl, such as `unshare --net`.
   var wrapper: [String] = []
 
@@ -35,7 +36,7 @@ struct Program {
   }
 
   func command(_ arguments: [String]) throws -> Command {
-    let words = wrapper + [Self.path.string] + arguments
+    let words = wrapper + [binary.string] + arguments
     var environment = ProcessEnvironment.inherited
     for name in environment.keys where name.hasPrefix("ENVCTL_") { environment[name] = nil }
     environment["ENVCTL_HOME"] = home.string

@@ -30,6 +30,17 @@ extension EnvctlTests {
       }
     }
 
+    /// What the program needs of a checkout, in another folder; returns the program's path there.
+    private static func copyOfCheckout(in folder: FilePath) throws -> FilePath {
+      for name in [".build/release/envctl", "images", "manifests"] {
+        let target = folder.appending(name)
+        try FileSystem.createDirectories(target.removingLastComponent())
+        let copied = try Tool.run("cp", "-R", Program.checkout.appending(name).string, target.string)
+        try #require(copied.status == 0, "\(copied.text)")
+      }
+      return folder.appending(".build/release/envctl")
+    }
+
     @Test(.needs(.tool("skopeo"), .tool("umoci"))) func oneDigestForEveryoneEverywhere() throws {
       let base = Program.checkout.appending(".build/envctl-tests/digests")
       try? FileSystem.removeTree(base)
@@ -40,12 +51,16 @@ extension EnvctlTests {
       let here = try first("image", "build", "paddle-2.6-cpu", "--output", "oci:\(base.appending("layout")):v1", deadline: .seconds(600))
       #expect(here.output == (try Self.pinned()) + "\n", "\(here.errors)")
 
+      // The checkout may lie where only its owner can go, such as in /root.
+      let open = FilePath("/var/tmp/envctl-test-" + FileSystem.uniqueSuffix())
+      defer { try? FileSystem.removeTree(open) }
       var second = Program(
-        home: base.appending("a/second place"), folder: base, variables: ["TZ": "America/St_Johns", "LANG": "C", "LC_ALL": "C.UTF-8"])
+        binary: try Self.copyOfCheckout(in: open.appending("a/second clone")), home: open.appending("a/second place"), folder: open,
+        variables: ["TZ": "America/St_Johns", "LANG": "C", "LC_ALL": "C.UTF-8"])
       second.wrapper = ["sh", "-c", "umask 077; exec \"$@\"", "sh"]
       try Self.storeWithPackages(second.home)
       if Capability.isRoot {
-        try #require(Tool.run("chown", "-R", "65534:65534", base.appending("a").string).status == 0)
+        try #require(Tool.run("chown", "-R", "65534:65534", open.appending("a").string).status == 0)
         second.wrapper += ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
       }
       let there = try second("image", "build", "paddle-2.6-cpu", deadline: .seconds(600))

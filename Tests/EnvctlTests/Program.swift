@@ -21,6 +21,7 @@ struct Program {
   static let path = checkout.appending(".build/release/envctl")
   static let checkout = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
 
+  var binary = path
   var home: FilePath
   var folder: FilePath
   var variables: [String: String] = [:]
@@ -35,7 +36,7 @@ struct Program {
   }
 
   func command(_ arguments: [String]) throws -> Command {
-    let words = wrapper + [Self.path.string] + arguments
+    let words = wrapper + [binary.string] + arguments
     var environment = ProcessEnvironment.inherited
     for name in environment.keys where name.hasPrefix("ENVCTL_") { environment[name] = nil }
     environment["ENVCTL_HOME"] = home.string

@@ -131,11 +131,12 @@ final class Workshop {
     var bytes = try FileSystem.readFile(workshop.folder.path.appending("mirror/" + pin.path))
     bytes[bytes.count / 2] ^= 1
     try workshop.folder.write("mirror/" + pin.path, bytes)
-    let error = #expect(throws: StoreError.self) { try workshop.build(in: workshop.store()) }
-    guard case .digestMismatch(pin.path, pin.sha256, Digest.sha256(of: bytes), _) = error else {
-      Issue.record("unexpected \(String(describing: error))")
+    let error = try #require(#expect(throws: ImageError.self) { try workshop.build(in: workshop.store()) })
+    guard case StoreError.digestMismatch(pin.path, pin.sha256, Digest.sha256(of: bytes), _)? = error.cause else {
+      Issue.record("unexpected \(error)")
       return
     }
+    #expect(DiagnosticChain(error).exitCode == .verification)
   }
 
   @Test func aMirrorWithoutTheFileIsNamed() throws {

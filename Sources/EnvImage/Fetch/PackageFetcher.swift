@@ -74,7 +74,8 @@ struct PackageFetcher: Sendable {
         return
       } catch let error where Self.isFaultOfSource(error) {
         meter.add(-count, object: object)
-        failure = failure ?? error
+        // Wrong bytes are worse news than a mirror that does not answer.
+        if failure == nil || error is StoreError { failure = error }
       }
     }
     guard let failure else { return }

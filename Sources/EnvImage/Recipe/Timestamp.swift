@@ -15,7 +15,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringCo
     }
     func has(_ character: Unicode.Scalar, at index: Int) -> Bool { index < bytes.count && bytes[index] == UInt8(ascii: character) }
     guard let year = number(0..<4), has("-", at: 4), let month = number(5..<7), has("-", at: 7), let day = number(8..<10),
-      (1970...2261).contains(year),  // What nanoseconds since the epoch can say.
+      (1900...2261).contains(year),  // What nanoseconds since the epoch can say.
       (1...12).contains(month), (1...Self.daysIn(month: month, year: year)).contains(day)
     else { return nil }
     var seconds = Self.daysSinceEpoch(year: year, month: month, day: day) * 86_400

@@ -39,6 +39,7 @@ public enum FlowError: Diagnostic {
     case .imageDigestMismatch:
       "the recipe or its lock was changed without the pin; after a wanted change, put the new digest into the pin's file"
     case .noGPUSupport: "set `gpu: optional` to work on the processor"
+    case .noBaseline(let environment) where environment.contains(":"): "only environments of the catalog have expected results"
     case .noBaseline: "record one with `envctl baseline record`"
     case .damagedStore(_, _, true): "a running workspace has it mounted: `envctl down` there, then repair again"
     case .damagedStore: "`envctl verify --repair` drops what is damaged, so that the next command makes it anew"

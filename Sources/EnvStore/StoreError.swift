@@ -22,7 +22,7 @@ public enum StoreError: Diagnostic {
     case .digestMismatch(let object, let expected, let actual, _): "\(object) is damaged: expected \(expected), found \(actual)"
     case .sizeMismatch(let object, let expected, let actual): "\(object) has \(actual) bytes, expected \(expected)"
     case .fileChanged(let layer, let difference): "layer \(layer) was changed after it was unpacked: \(difference)"
-    case .missingBlob(let object, let digest): "\(object) (\(digest)) is not in the store"
+    case .missingBlob(let object, let digest): "\(object) (\(digest)) is missing"
     case .malformedLayer(let object, let reason, _): "\(object) cannot be unpacked: \(reason)"
     case .newerStore(let path, let schema): "the store at '\(path)' has schema \(schema), which is newer than this envctl knows"
     case .unusableHome(let path, _): "the store at '\(path)' cannot be used"

@@ -120,7 +120,7 @@ struct MaterialiseTests {
     let layer = try LayerBlob(Self.items)
     let chain = try refusal(layer) { store, _ in try store.removeBlob(layer.diffID) }
     #expect(chain.exitCode == .verification)
-    #expect(chain.summaries.first?.contains("is not in the store") == true)
+    #expect(chain.summaries.first?.contains("is missing") == true)
   }
 
   @Test("archives that end too early or are none", arguments: ["truncated", "garbage", "empty", "gzip"])

@@ -99,7 +99,7 @@ import Testing
       #expect(damaged?.exitCode == .verification)
       try FileSystem.removeFile(file)
       let missing = failure { _ = try read("oci:\(layout)", into: store) }
-      #expect(missing?.summaries.first?.contains("(\(digest)) is not in the store") == true)
+      #expect(missing?.summaries.first?.contains("(\(digest)) is missing") == true)
       #expect(try store.recordedImages().isEmpty)
     }
   }

@@ -1,4 +1,4 @@
-/// The two common ways to use a command: take its output, or let it have the terminal.
+/// The common way to use a command: take its output.
 import EnvCore
 import SystemPackage
 
@@ -24,16 +24,5 @@ extension Command {
       throw .failed(executable: executable, arguments: arguments, status: completion.status, errors: completion.errorText)
     }
     return completion
-  }
-
-  /// Runs as a foreground child with our own standard streams. Signals sent to us go to the child; our exit code is the status's `code`.
-  public func runInForeground() throws(ProcessError) -> ExitStatus {
-    var command = self
-    command.standardInput = .inherit
-    command.standardOutput = .inherit
-    command.standardError = .inherit
-    let relay = try SignalRelay()
-    let child = try command.start()
-    return try child.finish(relay: relay).status
   }
 }

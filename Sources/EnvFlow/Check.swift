@@ -47,7 +47,7 @@ extension Workbench {
 
   /// The expected results of the environment.
   func baseline(of environment: ReadyEnvironment) throws -> Baseline {
-    guard let path = environment.baseline, FileSystem.exists(path) else { throw FlowError.noBaseline(environment: environment.name) }
+    guard let path = environment.baseline, environment.hasBaseline else { throw FlowError.noBaseline(environment: environment.name) }
     return try Baseline(decoding: try FileSystem.readFile(path), object: "baseline '\(path)'")
   }
 

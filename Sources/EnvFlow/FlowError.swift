@@ -9,7 +9,6 @@ public enum FlowError: Diagnostic {
   case noHome
   case noProject(folder: FilePath, known: [String])
   case imageDigestMismatch(environment: String, expected: Digest, actual: Digest, pinnedBy: String)
-  case notInStore(environment: String, digest: Digest)
   case noBaseline(environment: String)
   case noGPUSupport
   case workloadFailed(status: String)
@@ -23,8 +22,6 @@ public enum FlowError: Diagnostic {
     case .noProject(let folder, _): "there is no envctl.yaml in '\(folder)', and no environment was named"
     case .imageDigestMismatch(let environment, let expected, let actual, let pinnedBy):
       "the image of '\(environment)' is not the pinned one: \(pinnedBy) says \(expected), the build made \(actual)"
-    case .notInStore(let environment, let digest):
-      "the image \(digest) of '\(environment)' is not in the store, and nothing here can make it"
     case .noBaseline(let environment): "environment '\(environment)' has no baseline to be compared with"
     case .workloadFailed(let status): "the workload ended with \(status), so what it recorded is no baseline"
     case .noGPUSupport: "envctl.yaml requires a GPU, and GPU passthrough is not built yet"
@@ -52,7 +49,7 @@ public enum FlowError: Diagnostic {
     case .relativeHome, .noHome, .noProject: .usage
     case .imageDigestMismatch, .damagedStore: .verification
     case .noGPUSupport: .host
-    case .notInStore, .noBaseline, .workloadFailed: .failed
+    case .noBaseline, .workloadFailed: .failed
     }
   }
 }

@@ -20,6 +20,9 @@ public struct ReadyEnvironment: Sendable {
   public let baseline: FilePath?
   /// Keep the layers in place while they are about to be mounted or are.
   let holds: [LayerHold]
+
+  /// A catalog entry may name a baseline that is still to be recorded.
+  var hasBaseline: Bool { baseline.map { FileSystem.exists($0) } ?? false }
 }
 
 extension Workbench {
@@ -37,7 +40,7 @@ extension Workbench {
         reason: "it locks '\(lock.environment)', envctl.yaml asks for '\(project.environment)'")
     }
     let pin = try pin(project, lock: lock)
-    let baseline = try pin.entry?.baseline.flatMap { FileSystem.exists($0) ? Digest.sha256(of: try FileSystem.readFile($0)) : nil }
+    let baseline = try pin.baseline.flatMap { FileSystem.exists($0) ? Digest.sha256(of: try FileSystem.readFile($0)) : nil }
     if let locked = lock?.baseline, let baseline, locked != baseline {
       throw CatalogError.lockMismatch(
         file: project.folder.appending(EnvironmentLock.name), reason: "it locks the baseline \(locked), the catalog has \(baseline)")
@@ -46,23 +49,30 @@ extension Workbench {
     let holds = try store.hold(image)
     let layers = try unpack(image)
     try writeLock(image, baseline, in: project, previous: lock)
-    return ReadyEnvironment(name: project.environment, image: image, layers: layers, baseline: pin.entry?.baseline, holds: holds)
+    return ReadyEnvironment(name: project.environment, image: image, layers: layers, baseline: pin.baseline, holds: holds)
   }
 
   /// What an environment's name stands for.
   struct Pin {
+    /// Where the image comes from.
+    enum Source {
+      case catalog(CatalogEntry)
+      case layout(LayoutReference)
+    }
+
     let environment: String
-    let entry: CatalogEntry?
-    let layout: LayoutReference?
+    let source: Source
     /// The manifest digest that is expected, and who expects it.
     let expected: (digest: Digest, by: String)?
+
+    /// Where the expected results are, or would be.
+    var baseline: FilePath? { if case .catalog(let entry) = source { entry.baseline } else { nil } }
   }
 
   private func pin(_ project: ProjectFile, lock: EnvironmentLock?) throws -> Pin {
     try reporter.stage("pin") { _ in
       let pin = try resolve(project, locked: lock?.images[platform.description]?.manifest)
-      let target = pin.expected.map { "\($0.digest) (\($0.by))" } ?? pin.layout.map { "\($0)" } ?? ""
-      return (pin, "\(project.environment) → \(target)")
+      return (pin, project.environment + (pin.expected.map { " → \($0.digest) (\($0.by))" } ?? ", not locked yet"))
     }
   }
 
@@ -71,14 +81,14 @@ extension Workbench {
     let environment = project.environment
     let lockedPin = locked.map { (digest: $0, by: EnvironmentLock.name) }
     if let layout = LayoutReference(parsing: environment) {
-      return Pin(environment: environment, entry: nil, layout: layout.resolved(in: project.folder), expected: lockedPin)
+      return Pin(environment: environment, source: .layout(layout.resolved(in: project.folder)), expected: lockedPin)
     }
     let entry = try catalog.entry(environment)
     guard let digest = entry.images[platform] else {
       throw CatalogError.unsupportedPlatform(environment: environment, platform, offered: Array(entry.images.keys))
     }
     let place = "manifests/\(entry.file.lastComponent?.string ?? "")"
-    return Pin(environment: environment, entry: entry, layout: nil, expected: lockedPin ?? (digest, place))
+    return Pin(environment: environment, source: .catalog(entry), expected: lockedPin ?? (digest, place))
   }
 
   private func obtain(_ pin: Pin) throws -> StoredImage {
@@ -93,14 +103,11 @@ extension Workbench {
   }
 
   private func make(_ pin: Pin) throws -> StoredImage {
-    let image: StoredImage
-    if let entry = pin.entry {
-      image = try buildImage(recipe: entry.recipe)
-    } else if let layout = pin.layout {
-      image = try importLayout(layout)
-    } else {
-      throw FlowError.notInStore(environment: pin.environment, digest: pin.expected?.digest ?? Digest.sha256(of: []))
-    }
+    let image =
+      switch pin.source {
+      case .catalog(let entry): try buildImage(recipe: entry.recipe)
+      case .layout(let layout): try importLayout(layout)
+      }
     if let expected = pin.expected, image.manifestDigest != expected.digest {
       throw FlowError.imageDigestMismatch(
         environment: pin.environment, expected: expected.digest, actual: image.manifestDigest, pinnedBy: expected.by)

@@ -12,9 +12,10 @@ extension Workbench {
   /// The bands are carried over from the baseline that is there, because they are measured over many variations and not in one run;
   /// without one, float32 gets the band of the reference measurements.
   public func recordBaseline(_ environment: ReadyEnvironment, _ project: ProjectFile) throws -> Baseline {
+    // One that is there and cannot be read stops us before the training: its measured bands would be lost.
+    let previous = environment.hasBaseline ? try baseline(of: environment) : nil
     let (observation, status) = try observe(environment, project, CheckRequest(profile: .full))
     guard status.isSuccess else { throw FlowError.workloadFailed(status: "\(status)") }
-    let previous = try? baseline(of: environment)
     return try Baseline(
       name: environment.name, image: environment.image.manifestDigest, observation: observation,
       bands: previous?.bands ?? Self.referenceBands, measurements: previous?.measurements ?? [])

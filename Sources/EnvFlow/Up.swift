@@ -70,9 +70,6 @@ extension Workbench {
 }
 
 extension ReadyEnvironment {
-  /// A catalog entry may name a baseline that is still to be recorded.
-  fileprivate var hasBaseline: Bool { baseline.map { FileSystem.exists($0) } ?? false }
-
   /// The project's folder at `/workspace`, and the project's variables.
   fileprivate func launchRequest(_ project: ProjectFile) -> LaunchRequest {
     var request = LaunchRequest(hostname: hostname)

@@ -82,9 +82,6 @@ extension Store {
     return images
   }
 
-  /// Forgets that the image is here. Its blobs stay until they are collected.
-  func forgetImage(_ manifestDigest: Digest) throws { try FileSystem.removeFile(imageRecordPath(manifestDigest)) }
-
   private func imageRecordPath(_ digest: Digest) -> FilePath { home.appending("images").appending(digest.hex + ".json") }
 }
 

@@ -103,13 +103,6 @@ public enum FileSystem {
     return FilePath(platformString: resolved)
   }
 
-  /// The free bytes an ordinary user may still write on the file system of `path`.
-  public static func freeSpace(_ path: FilePath) throws(FileSystemError) -> Int64 {
-    var value = statvfs()
-    try check("statvfs", path) { path.withPlatformString { statvfs($0, &value) } }
-    return Int64(value.f_bavail) * Int64(value.f_frsize)
-  }
-
   /// Removes a file; one that is not there is no error.
   public static func removeFile(_ path: FilePath) throws(FileSystemError) {
     do {

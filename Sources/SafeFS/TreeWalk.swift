@@ -23,13 +23,6 @@ public struct TreeNode: ~Copyable {
 
   private var fullPath: FilePath { path.isEmpty ? root : root.appending(path) }
 
-  /// Opens a regular file for reading.
-  public borrowing func open() throws(FileSystemError) -> OwnedDescriptor {
-    let (folder, name, path) = (folder, name, fullPath)
-    let raw = try check("openat", path) { Glibc.openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
-    return OwnedDescriptor(owning: raw, path: path)
-  }
-
   /// Where a symbolic link points.
   public borrowing func linkTarget() throws(FileSystemError) -> String {
     let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: Int(PATH_MAX))

@@ -57,6 +57,7 @@ let floor3: [Target] = [
     "EnvImage",
     ["EnvCore", "OCI", "HTTP", "Hashing", "Archive", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "EnvCatalog", system]),
   module("EnvBundle", ["EnvCore", "OCI", "SafeFS", "EnvStore", "EnvCatalog", system]),
+  module("EnvPolicy", ["EnvCore", "OCI", "StrictYAML", "Hashing", "SafeFS", system]),
 ]
 
 /// F4: running containers, and judging what they computed.
@@ -73,7 +74,7 @@ let floor5: [Target] = [
       "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift",
       system,
     ]),
-  module("EnvReport", ["EnvCore", "EnvDrift"]),
+  module("EnvReport", ["EnvCore", "EnvDrift", "EnvPolicy"]),
 ]
 
 /// F6: the command line.
@@ -81,8 +82,8 @@ let floor6: [Target] = [
   .executableTarget(
     name: "envctl",
     dependencies: [
-      "EnvCore", "OCI", "SafeFS", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift", "EnvFlow", "EnvReport",
-      argumentParser, system,
+      "EnvCore", "OCI", "SafeFS", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift", "EnvFlow", "EnvPolicy",
+      "EnvReport", argumentParser, system,
     ],
     swiftSettings: strict)
 ]
@@ -114,6 +115,8 @@ let testTargets: [Target] = [
   tests("EnvBundle", ["EnvCore", "OCI", system]),
   tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "TestSupport", "launch-driver", system]),
   tests("EnvDrift", ["EnvCore"]),
+  tests("EnvPolicy", ["EnvCore", "OCI", "SafeFS", "StrictYAML", "TestSupport", system]),
+  tests("EnvReport", ["EnvCore", "EnvPolicy"]),
   .testTarget(
     name: "EnvctlTests", dependencies: ["EnvCore", "Archive", "OCI", "SafeFS", "ChildProcess", "EnvStore", "TestSupport", system],
     swiftSettings: strict),

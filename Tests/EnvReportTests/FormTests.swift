@@ -1,0 +1,2 @@
+/// Forms.
+import Testing

@@ -45,8 +45,9 @@ let floor1: [Target] = [
   module("ChildProcess", ["EnvCore", "CLinux", system]),
 ]
 
-/// F2: content-addressed storage, and the catalog of pinned environments.
+/// F2: registries, content-addressed storage, and the catalog of pinned environments.
 let floor2: [Target] = [
+  module("EnvRegistry", ["EnvCore", "OCI", "HTTP", "Hashing", "SafeFS", "ChildProcess", system]),
   module("EnvStore", ["EnvCore", "OCI", "Hashing", "Archive", "Compression", "SafeFS", system]),
   module("EnvCatalog", ["EnvCore", "OCI", "StrictYAML", "Hashing", "SafeFS", system]),
 ]
@@ -71,8 +72,8 @@ let floor5: [Target] = [
   module(
     "EnvFlow",
     [
-      "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift",
-      system,
+      "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle",
+      "EnvPolicy", "EnvLaunch", "EnvDrift", system,
     ]),
   module("EnvReport", ["EnvCore", "EnvDrift", "EnvPolicy"]),
 ]
@@ -82,8 +83,8 @@ let floor6: [Target] = [
   .executableTarget(
     name: "envctl",
     dependencies: [
-      "EnvCore", "OCI", "SafeFS", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift", "EnvFlow", "EnvPolicy",
-      "EnvReport", argumentParser, system,
+      "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift",
+      "EnvFlow", "EnvPolicy", "EnvReport", argumentParser, system,
     ],
     swiftSettings: strict)
 ]

@@ -81,14 +81,18 @@ public struct FileLint: Sendable {
       object: visible(raw.object))
   }
 
-  /// Control characters of a file must not reach a terminal.
+  /// Control characters of a file must not reach a terminal, and a line of megabytes must not fill a report.
   private static func visible(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 || (0x80..<0xA0).contains($0.value) }) else { return text }
+    let isShort = text.utf8.count <= 500
+    let short = isShort ? text : String(text.unicodeScalars.prefix(400)) + "…"
+    guard short.unicodeScalars.contains(where: isControl) else { return short }
     var result = String.UnicodeScalarView()
-    for scalar in text.unicodeScalars {
-      result.append(scalar.value < 32 || scalar.value == 127 || (0x80..<0xA0).contains(scalar.value) ? " " : scalar)
-    }
+    for scalar in short.unicodeScalars { result.append(isControl(scalar) ? " " : scalar) }
     return String(result)
+  }
+
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.value < 32 || scalar.value == 127 || (0x80..<0xA0).contains(scalar.value)
   }
 }
 

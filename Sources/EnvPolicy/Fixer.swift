@@ -21,6 +21,8 @@ public enum Fixer {
     public var applied: [AppliedPin] = []
     /// Pins that could not be made; the files keep their findings.
     public var failures: [PolicyError] = []
+
+    public init() {}
   }
 
   /// Pins every finding of `report` that can be pinned.
@@ -63,10 +65,18 @@ public enum Fixer {
     let path = FilePath(file)
     let old = try FileSystem.readFile(path)
     // Lint the bytes again: the pins must mean now what they meant when they were found.
-    let again = Set(FileLint(old, path: file).findings.compactMap(\.pin))
-    guard findings.allSatisfy({ $0.pin.map(again.contains) ?? true }) else { throw PolicyError.changedMeanwhile(file: file) }
+    let before = FileLint(old, path: file).findings
+    let places = Set(before.compactMap(\.pin))
+    guard findings.allSatisfy({ $0.pin.map(places.contains) ?? true }) else { throw PolicyError.changedMeanwhile(file: file) }
+    let new = pinned(old, digests)
+    // An argument with a digest in it no longer fits where something follows it, as in `${BASE}-slim`.
+    let mended = before.count { $0.pin.map { digests[$0.offset] != nil } ?? false }
+    let errors = before.count { $0.severity == .error }
+    guard FileLint(new, path: file).findings.count(where: { $0.severity == .error }) <= errors - mended else {
+      throw PolicyError.harmfulFix(file: file)
+    }
     do {
-      try FileSystem.replaceFile(path, expecting: old, with: pinned(old, digests))
+      try FileSystem.replaceFile(path, expecting: old, with: new)
     } catch {
       throw error.errno == .staleNFSFileHandle ? PolicyError.changedMeanwhile(file: file) : .unwritable(file: file, underlying: error)
     }

@@ -17,6 +17,8 @@ public enum PolicyError: Diagnostic {
   case unreadableBaseline(file: String, reason: String, underlying: (any Error)?)
   /// A file is not what was linted any more.
   case changedMeanwhile(file: String)
+  /// A digest in one place would spoil a reference in another.
+  case harmfulFix(file: String)
   case unresolved(ImageReference, file: String, line: Int, underlying: any Error)
   case unwritable(file: String, underlying: any Error)
 
@@ -30,6 +32,7 @@ public enum PolicyError: Diagnostic {
     case .unreadableRoot(let path, _): return "'\(path)' cannot be linted"
     case .unreadableBaseline(let file, let reason, _): return "the baseline '\(file)' cannot be used: \(reason)"
     case .changedMeanwhile(let file): return "'\(file)' changed while it was linted, so nothing was written to it"
+    case .harmfulFix(let file): "digests in '\(file)' would spoil other references there, so nothing was written to it"
     case .unresolved(let reference, let file, let line, _): return "\(file):\(line): the digest of '\(reference)' could not be had"
     case .unwritable(let file, _): return "'\(file)' could not be rewritten"
     }
@@ -39,7 +42,7 @@ public enum PolicyError: Diagnostic {
     switch self {
     case .unreadableRoot(_, let underlying), .unresolved(_, _, _, let underlying), .unwritable(_, let underlying): underlying
     case .unreadableBaseline(_, _, let underlying): underlying
-    case .unpinned, .unknownRule, .changedMeanwhile: nil
+    case .unpinned, .unknownRule, .changedMeanwhile, .harmfulFix: nil
     }
   }
 
@@ -50,6 +53,7 @@ public enum PolicyError: Diagnostic {
     case .unknownRule(let name): didYouMean(name, among: Rule.all.flatMap { [$0.id, $0.name] }) ?? "`envctl lint --rules` lists all rules"
     case .unreadableBaseline: "write a new one with --write-baseline"
     case .changedMeanwhile: "run the command again"
+    case .harmfulFix: "pin by hand; look for variables that are a whole reference in one place and a part of one in another"
     case .unreadableRoot, .unresolved, .unwritable: nil
     }
   }
@@ -58,7 +62,7 @@ public enum PolicyError: Diagnostic {
     switch self {
     case .unpinned: .policy
     case .unknownRule, .unreadableBaseline: .usage
-    case .unreadableRoot, .changedMeanwhile, .unresolved, .unwritable: .failed
+    case .unreadableRoot, .changedMeanwhile, .harmfulFix, .unresolved, .unwritable: .failed
     }
   }
 }

@@ -25,7 +25,7 @@ struct Envctl: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       UpCommand.self, RunCommand.self, ExecCommand.self, PsCommand.self, LogsCommand.self, DownCommand.self, CheckCommand.self,
-      BaselineCommand.self, VerifyCommand.self, ImageCommand.self,
+      BaselineCommand.self, VerifyCommand.self, LintCommand.self, ImageCommand.self,
     ])
 }
 

@@ -80,6 +80,7 @@ struct Expansion: Sendable {
     let second = text[range.lowerBound + 1]
     guard second != UInt8(ascii: "(") else { return note(unknown: "a command's output") }
     let isBraced = second == UInt8(ascii: "{")
+    guard !isBraced || text[range.upperBound - 1] == UInt8(ascii: "}") else { return note(unknown: text.text(range)) }
     let nameStart = range.lowerBound + (isBraced ? 2 : 1)
     var nameEnd = nameStart
     while nameEnd < range.upperBound, Self.isNameByte(text[nameEnd]) { nameEnd += 1 }
@@ -110,6 +111,8 @@ struct Expansion: Sendable {
   }
 
   private mutating func take(_ binding: Binding, _ name: String, isWhole: Bool) {
+    // Values of values can double at every step; no reference is this long.
+    guard text.utf8.count + binding.value.utf8.count <= 16_384 else { return note(unknown: name) }
     text += binding.value
     if binding.isDefault, !defaults.contains(name) { defaults.append(name) }
     if isWhole { end = binding.end }

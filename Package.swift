@@ -45,8 +45,9 @@ let floor1: [Target] = [
   module("ChildProcess", ["EnvCore", "CLinux", system]),
 ]
 
-/// F2: content-addressed storage, and the catalog of pinned environments.
+/// F2: registries, content-addressed storage, and the catalog of pinned environments.
 let floor2: [Target] = [
+  module("EnvRegistry", ["EnvCore", "OCI", "HTTP", "Hashing", "SafeFS", "ChildProcess", system]),
   module("EnvStore", ["EnvCore", "OCI", "Hashing", "Archive", "Compression", "SafeFS", system]),
   module("EnvCatalog", ["EnvCore", "OCI", "StrictYAML", "Hashing", "SafeFS", system]),
 ]

@@ -38,6 +38,9 @@ CURLcode cc_set_pointer(CURL *handle, CURLoption option, void *value) { return p
 CURLcode cc_set_list(CURL *handle, CURLoption option, struct curl_slist *value) { return p_curl_easy_setopt(handle, option, value); }
 CURLcode cc_set_function(CURL *handle, CURLoption option, cc_body_function value) { return p_curl_easy_setopt(handle, option, value); }
 
+CURLcode cc_set_offset(CURL *handle, CURLoption option, curl_off_t value) { return p_curl_easy_setopt(handle, option, value); }
+CURLcode cc_set_seek_function(CURL *handle, cc_seek_function value) { return p_curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, value); }
+
 CURLcode cc_get_long(CURL *handle, CURLINFO info, long *value) { return p_curl_easy_getinfo(handle, info, value); }
 CURLcode cc_get_offset(CURL *handle, CURLINFO info, curl_off_t *value) { return p_curl_easy_getinfo(handle, info, value); }
 CURLcode cc_get_string(CURL *handle, CURLINFO info, const char **value) { return p_curl_easy_getinfo(handle, info, value); }

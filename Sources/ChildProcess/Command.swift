@@ -14,6 +14,8 @@ public enum StandardStream: Sendable, Equatable {
   case descriptor(FileDescriptor)
   /// A pipe that `ChildProcess.finish` reads. For output streams only.
   case pipe
+  /// A pipe that holds these bytes already, at most 64 KiB (pipe(7)). For standard input only.
+  case bytes([UInt8])
 }
 
 /// The description of one child process.
@@ -95,6 +97,14 @@ public struct Command: Sendable {
       return ChildStream(childEnd: StreamEnd(borrowing: descriptor.rawValue), parentEnd: nil)
     case .descriptor(let descriptor):
       return ChildStream(childEnd: StreamEnd(owning: try copyAboveSlots(descriptor.rawValue)), parentEnd: nil)
+    case .bytes(let bytes):
+      precondition(slot == STDIN_FILENO && bytes.count <= 65_536, "only standard input is given, and no more than a pipe holds")
+      var ends: [CInt] = [-1, -1]
+      _ = try checked(cl_pipe(&ends, 0), "pipe2")
+      let (readEnd, writeEnd) = (ends[0], ends[1])
+      defer { close(writeEnd) }
+      _ = try checked(CInt(write(writeEnd, bytes, bytes.count)), "write to a pipe")
+      return ChildStream(childEnd: StreamEnd(owning: try lifted(readEnd)), parentEnd: nil)
     case .pipe:
       precondition(slot != STDIN_FILENO, "standard input is no pipe")
       var ends: [CInt] = [-1, -1]

@@ -7,6 +7,8 @@ import Glibc
 /// Unchecked: libcurl allows a handle on any thread as long as it is one at a time, and the client's pool lends it to one caller at a time.
 final class EasyHandle: @unchecked Sendable {
   private let handle: UnsafeMutableRawPointer
+  /// Where libcurl writes what went wrong; it has to outlive the handle's transfers.
+  private let errorBuffer = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
 
   /// - Throws: `HTTPError.libraryUnusable`.
   init() throws(HTTPError) {
@@ -15,11 +17,16 @@ final class EasyHandle: @unchecked Sendable {
     self.handle = handle
   }
 
-  deinit { cc_easy_cleanup(handle) }
+  deinit {
+    cc_easy_cleanup(handle)
+    errorBuffer.deallocate()
+  }
 
   /// Forgets all options of the transfer before; live connections stay.
   func reset(policy: HTTPPolicy) {
     cc_easy_reset(handle)
+    errorBuffer.pointee = 0
+    cc_set_pointer(handle, CURLOPT_ERRORBUFFER, errorBuffer)
     set(CURLOPT_NOSIGNAL, 1)
     set(CURLOPT_FOLLOWLOCATION, 1)
     set(CURLOPT_MAXREDIRS, 10)
@@ -40,12 +47,23 @@ final class EasyHandle: @unchecked Sendable {
   func set(_ option: CURLoption, _ value: Int) { cc_set_long(handle, option, value) }
   func set(_ option: CURLoption, _ value: String) { cc_set_string(handle, option, value) }
 
+  func set(_ tls: TLSIdentity) {
+    // The folder of the system's authorities stays in force beside the file.
+    if let authorities = tls.authorities { set(CURLOPT_CAINFO, authorities) }
+    if let certificate = tls.certificate { set(CURLOPT_SSLCERT, certificate) }
+    if let key = tls.key { set(CURLOPT_SSLKEY, key) }
+  }
+
   /// Performs the transfer that the options describe, with `headers` as request fields and `receiver` taking what arrives.
-  func perform(headers: [String], receiver: TransferReceiver) -> CURLcode {
+  func perform(_ method: HTTPMethod, headers: [String], body: UploadSource?, receiver: TransferReceiver) -> CURLcode {
     var list: UnsafeMutablePointer<curl_slist>?
-    for header in headers { list = cc_slist_append(list, header) ?? list }
+    // Without the wait for a 100, which many servers never send.
+    for header in headers + (body == nil ? [] : ["Expect:"]) { list = cc_slist_append(list, header) ?? list }
     defer { cc_slist_free_all(list) }
     cc_set_list(handle, CURLOPT_HTTPHEADER, list)
+    set(method, hasBody: body != nil)
+    if let body { offer(body) }
+    defer { withExtendedLifetime(body) {} }
     receiver.handle = self
     defer { receiver.handle = nil }
     // libcurl calls back only inside curl_easy_perform, during which `receiver` is alive.
@@ -66,6 +84,39 @@ final class EasyHandle: @unchecked Sendable {
     return cc_easy_perform(handle)
   }
 
+  /// What libcurl has to say about the transfer that failed.
+  var errorText: String? { errorBuffer.pointee == 0 ? nil : String(cString: errorBuffer) }
+
+  private func set(_ method: HTTPMethod, hasBody: Bool) {
+    switch method {
+    case .get where !hasBody: break
+    case .head: set(CURLOPT_NOBODY, 1)
+    default:
+      // An upload of no bytes, so that a POST without a body says `Content-Length: 0`.
+      set(CURLOPT_UPLOAD, 1)
+      set(CURLOPT_CUSTOMREQUEST, method.rawValue)
+      if !hasBody { cc_set_offset(handle, CURLOPT_INFILESIZE_LARGE, 0) }
+    }
+  }
+
+  /// libcurl reads the body only inside curl_easy_perform, during which `body` is alive.
+  private func offer(_ body: UploadSource) {
+    cc_set_offset(handle, CURLOPT_INFILESIZE_LARGE, curl_off_t(body.size))
+    let context = Unmanaged.passUnretained(body).toOpaque()
+    cc_set_pointer(handle, CURLOPT_READDATA, context)
+    cc_set_function(handle, CURLOPT_READFUNCTION) { bytes, size, count, context in
+      guard let context, let bytes else { return Int(CURL_READFUNC_ABORT) }
+      return Unmanaged<UploadSource>.fromOpaque(context).takeUnretainedValue()
+        .read(into: UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
+    }
+    cc_set_pointer(handle, CURLOPT_SEEKDATA, context)
+    cc_set_seek_function(handle) { context, offset, origin in
+      guard let context else { return CURL_SEEKFUNC_FAIL }
+      let isRewound = offset == 0 && origin == SEEK_SET && Unmanaged<UploadSource>.fromOpaque(context).takeUnretainedValue().rewind()
+      return isRewound ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
+    }
+  }
+
   var status: Int {
     var value = 0
     cc_get_long(handle, CURLINFO_RESPONSE_CODE, &value)
@@ -80,7 +131,6 @@ final class EasyHandle: @unchecked Sendable {
   }
 
   var effectiveURL: String? { string(CURLINFO_EFFECTIVE_URL) }
-  var contentType: String? { string(CURLINFO_CONTENT_TYPE) }
 
   private func string(_ info: CURLINFO) -> String? {
     var value: UnsafePointer<CChar>?

@@ -1,29 +1,29 @@
 /// Why a transfer failed. Credentials in a URL never reach the message.
 import EnvCore
 
-/// A failed transfer. URLs are redacted before they are stored.
+/// A failed transfer. `request` is the method and the redacted URL.
 public enum HTTPError: Diagnostic, Equatable {
   /// libcurl is not installed, or not in a version that works.
   case libraryUnusable(reason: String)
   /// The server could not be reached, or the transfer broke off and could not be resumed.
-  case transferFailed(url: String, code: Int32, reason: String)
+  case transferFailed(request: String, code: Int32, reason: String)
   /// The server answered with a status that is not success.
-  case status(url: String, status: Int)
+  case status(request: String, status: Int, answer: ErrorAnswer)
   /// More bytes arrived than the request allows.
-  case tooLarge(url: String, limit: Int64)
+  case tooLarge(request: String, limit: Int64)
   /// The body ended before the size that was expected.
-  case truncated(url: String, received: Int64, expected: Int64)
+  case truncated(request: String, received: Int64, expected: Int64)
   /// The server's answer to a request for the rest of a body does not continue what was received.
-  case changedDuringTransfer(url: String)
+  case changedDuringTransfer(request: String)
 
   public var summary: String {
     switch self {
     case .libraryUnusable(let reason): "libcurl cannot be loaded: \(reason)"
-    case .transferFailed(let url, _, let reason): "GET \(url): \(reason)"
-    case .status(let url, let status): "GET \(url): the server answered \(status)"
-    case .tooLarge(let url, let limit): "GET \(url): the body is larger than the \(limit) bytes allowed"
-    case .truncated(let url, let received, let expected): "GET \(url): the body ended after \(received) of \(expected) bytes"
-    case .changedDuringTransfer(let url): "GET \(url): the resource changed while it was being fetched"
+    case .transferFailed(let request, _, let reason): "\(request): \(reason)"
+    case .status(let request, let status, _): "\(request): the server answered \(status)"
+    case .tooLarge(let request, let limit): "\(request): the body is larger than the \(limit) bytes allowed"
+    case .truncated(let request, let received, let expected): "\(request): the body ended after \(received) of \(expected) bytes"
+    case .changedDuringTransfer(let request): "\(request): the resource changed while it was being fetched"
     }
   }
 
@@ -31,7 +31,7 @@ public enum HTTPError: Diagnostic, Equatable {
     switch self {
     case .libraryUnusable: "fetching needs libcurl 4: on Debian, install libcurl4"
     case .transferFailed(_, let code, _): TransferCode(rawValue: code).hint
-    case .status(_, let status):
+    case .status(_, let status, _):
       switch status {
       case 401, 403: "the server wants credentials, or forbids this resource"
       case 407: "the proxy wants credentials: see https_proxy and http_proxy"
@@ -49,11 +49,29 @@ public enum HTTPError: Diagnostic, Equatable {
   }
 }
 
-/// The URL with its user information replaced, fit for a message or a log.
+/// What came with a status that is not success.
+public struct ErrorAnswer: Sendable, Equatable {
+  public let headers: HTTPHeaders
+  /// The beginning of the body, at most 64 KiB.
+  public let body: [UInt8]
+
+  public init(headers: HTTPHeaders = HTTPHeaders(), body: [UInt8] = []) {
+    self.headers = headers
+    self.body = body
+  }
+}
+
+/// The URL without what may be secret, its user information and its query (which signs the URL where storage is rented), fit for a
+/// message or a log.
 public func redacted(url: String) -> String {
   guard let scheme = url.firstRange(of: "://") else { return url }
-  let rest = url[scheme.upperBound...]
-  let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-  guard let at = authority.lastIndex(of: "@") else { return url }
-  return url[..<scheme.upperBound] + "***" + rest[at...]
+  var rest = url[scheme.upperBound...]
+  var query = ""
+  if let mark = rest.firstIndex(of: "?") {
+    rest = rest[..<mark]
+    query = "?…"
+  }
+  let authority = rest.prefix { $0 != "/" && $0 != "#" }
+  guard let at = authority.lastIndex(of: "@") else { return url[..<scheme.upperBound] + rest + query }
+  return url[..<scheme.upperBound] + "***" + rest[at...] + query
 }

@@ -1,22 +1,116 @@
-/// What is asked of a server and what is known of its answer. The body is not kept here: it streams past.
+/// What is asked of a server and what is known of its answer. Large bodies are not kept here: they stream past.
 
-/// A GET request.
+/// The methods envctl uses (RFC 9110, section 9.3; PATCH is RFC 5789).
+public enum HTTPMethod: String, Sendable {
+  case get = "GET"
+  case head = "HEAD"
+  case post = "POST"
+  case put = "PUT"
+  case patch = "PATCH"
+  case delete = "DELETE"
+}
+
+/// The body of a request.
+public enum HTTPBody: Sendable {
+  case bytes([UInt8])
+  /// `size` bytes from a reader that `open` makes anew for every attempt. The reader fills the span from its start and returns how many
+  /// bytes it put there.
+  case stream(size: Int64, open: @Sendable () throws -> (inout MutableRawSpan) throws -> Int)
+
+  var size: Int64 {
+    switch self {
+    case .bytes(let bytes): Int64(bytes.count)
+    case .stream(let size, _): size
+    }
+  }
+}
+
+/// Whom a server's certificate must come from, and who we are to it, beyond what the system trusts.
+public struct TLSIdentity: Sendable, Hashable {
+  /// PEM file of further authorities.
+  public var authorities: String?
+  /// PEM files of the client's own certificate and key.
+  public var certificate: String?
+  public var key: String?
+
+  public init(authorities: String? = nil, certificate: String? = nil, key: String? = nil) {
+    self.authorities = authorities
+    self.certificate = certificate
+    self.key = key
+  }
+}
+
+/// Knows the `Authorization` a server wants. Asked before every attempt, and once more when the server refuses with 401.
+public protocol HTTPAuthorizer: Sendable {
+  /// The field's value, or nil for none.
+  func authorization() throws -> String?
+  /// A new value after this refusal, or nil when there is no other.
+  func authorization(after refusal: ErrorAnswer) throws -> String?
+}
+
+/// One request.
 public struct HTTPRequest: Sendable {
+  public var method: HTTPMethod
   /// An `http`, `https` or `file` URL.
   public var url: String
-  /// Header fields to send, such as `Accept`.
+  /// Header fields to send, such as `Accept`. `Authorization` is not sent on to another host when a redirect leads there.
   public var headers: [(name: String, value: String)]
-  /// The exact size the body must have, in bytes, where it is known.
+  public var body: HTTPBody?
+  public var authorizer: (any HTTPAuthorizer)?
+  public var tls: TLSIdentity?
+  /// The exact size the answer's body must have, in bytes, where it is known.
   public var expectedSize: Int64?
   /// The most bytes of body that are accepted.
   public var sizeLimit: Int64
 
   /// A request for `url`. `sizeLimit` is in bytes; the expected size, where given, is the tighter limit.
-  public init(_ url: String, headers: [(name: String, value: String)] = [], expectedSize: Int64? = nil, sizeLimit: Int64 = 1 << 40) {
+  public init(
+    _ url: String, method: HTTPMethod = .get, headers: [(name: String, value: String)] = [], body: HTTPBody? = nil,
+    authorizer: (any HTTPAuthorizer)? = nil, tls: TLSIdentity? = nil, expectedSize: Int64? = nil, sizeLimit: Int64 = 1 << 40
+  ) {
+    self.method = method
     self.url = url
     self.headers = headers
+    self.body = body
+    self.authorizer = authorizer
+    self.tls = tls
     self.expectedSize = expectedSize
     self.sizeLimit = expectedSize.map { min($0, sizeLimit) } ?? sizeLimit
+  }
+
+  /// Whether the client may send it again by itself. A streamed body may have been taken in part; its sender knows where to go on.
+  var isRepeatable: Bool {
+    if case .stream = body { false } else { true }
+  }
+
+  /// Method and URL, fit for a message or a log.
+  public var summary: String { "\(method.rawValue) \(redacted(url: url))" }
+}
+
+/// The header fields of an answer.
+public struct HTTPHeaders: Sendable, Equatable {
+  /// In the order they came, names in lowercase.
+  public private(set) var fields: [Field] = []
+
+  public struct Field: Sendable, Equatable {
+    public let name: String
+    public let value: String
+  }
+
+  public init(_ fields: [(name: String, value: String)] = []) {
+    self.fields = fields.map { Field(name: $0.name.lowercased(), value: $0.value) }
+  }
+
+  /// The first field of this name, which is to be lowercase.
+  public subscript(name: String) -> String? { fields.first { $0.name == name }?.value }
+
+  /// All fields of this name, which is to be lowercase.
+  public func all(_ name: String) -> [String] { fields.filter { $0.name == name }.map(\.value) }
+
+  mutating func add(_ name: some StringProtocol, _ value: some StringProtocol) {
+    // A server that sends fields without end fills no memory.
+    guard fields.count < 256 else { return }
+    fields.append(Field(name: name.lowercased(), value: String(value.prefix(16 << 10))))
   }
 }
 
@@ -26,10 +120,19 @@ public struct HTTPResponse: Sendable, Equatable {
   public var status: Int
   /// Where redirects led.
   public var effectiveURL: String
-  /// The `Content-Type` field, parameters included.
-  public var contentType: String?
+  public var headers: HTTPHeaders
   /// The number of body bytes handed over.
   public var size: Int64
+
+  public init(status: Int, effectiveURL: String, headers: HTTPHeaders, size: Int64) {
+    self.status = status
+    self.effectiveURL = effectiveURL
+    self.headers = headers
+    self.size = size
+  }
+
+  /// The `Content-Type` field, parameters included.
+  public var contentType: String? { headers["content-type"] }
 }
 
 /// How long a client waits and how often it tries.

@@ -9,6 +9,13 @@ struct TransferCode: Equatable {
 
   private func isAny(of codes: CURLcode...) -> Bool { codes.contains { Int32(bitPattern: $0.rawValue) == rawValue } }
 
+  var isSuccess: Bool { isAny(of: CURLE_OK) }
+
+  /// Whether the server closed the connection, which it may do once it has answered.
+  var isBrokenConnection: Bool { isAny(of: CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_WRITE_ERROR) }
+
+  var reason: String { String(cString: cc_easy_strerror(CURLcode(UInt32(bitPattern: rawValue)))) }
+
   /// Failures of the path to the server, which another attempt may not meet again.
   var isTransient: Bool {
     isAny(

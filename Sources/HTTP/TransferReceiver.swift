@@ -12,10 +12,13 @@ final class TransferReceiver {
 
   private let request: HTTPRequest
   private let sink: (RawSpan) throws -> Void
-  private var attemptTag: String?
-  private var rangeStart: Int64?
+  /// The fields of the answer that counts: the last one of the attempt.
+  private(set) var headers = HTTPHeaders()
+  /// The beginning of a body that came with an error.
+  private(set) var errorBody: [UInt8] = []
   private var toSkip: Int64 = 0
   private var bodyHasBegun = false
+  private var errorBytes = 0
 
   init(request: HTTPRequest, sink: @escaping (RawSpan) throws -> Void) {
     self.request = request
@@ -23,36 +26,35 @@ final class TransferReceiver {
   }
 
   func beginAttempt() {
-    attemptTag = nil
-    rangeStart = nil
+    headers = HTTPHeaders()
+    errorBody = []
     toSkip = 0
+    errorBytes = 0
     bodyHasBegun = false
   }
 
   func receiveHeader(_ line: String) {
     // Each answer on the way (redirects, proxies) has a head of its own; only the last one counts.
-    if line.hasPrefix("HTTP/") {
-      attemptTag = nil
-      rangeStart = nil
-      return
-    }
+    if line.hasPrefix("HTTP/") { return headers = HTTPHeaders() }
     guard let colon = line.firstIndex(of: ":") else { return }
     let value = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }.prefix { !$0.isNewline }
-    switch line[..<colon].lowercased() {
-    case "etag": attemptTag = value.hasPrefix("W/") ? nil : String(value)
-    case "content-range":
-      let range = value.drop { !$0.isNumber }.prefix { $0.isNumber }
-      rangeStart = Int64(range)
-    default: break
-    }
+    headers.add(line[..<colon], value)
   }
+
+  private var attemptTag: String? { headers["etag"].flatMap { $0.hasPrefix("W/") ? nil : $0 } }
+  private var rangeStart: Int64? { headers["content-range"].flatMap { Int64($0.drop { !$0.isNumber }.prefix { $0.isNumber }) } }
 
   /// Whether the transfer should go on.
   func receiveBody(_ bytes: RawSpan) -> Bool {
     do {
       if !bodyHasBegun { try beginBody() }
       // The body of an error is not what was asked for; the status decides once the transfer is over.
-      guard isSuccess(handle?.status ?? 0) else { return true }
+      guard isSuccess(handle?.status ?? 0) else {
+        bytes.withUnsafeBytes { errorBody.append(contentsOf: $0.prefix(max(0, (64 << 10) - errorBody.count))) }
+        // Nobody reads an error of this length.
+        errorBytes += bytes.byteCount
+        return errorBytes < 8 << 20
+      }
       try deliver(bytes)
       return true
     } catch {
@@ -69,9 +71,9 @@ final class TransferReceiver {
       entityTag = attemptTag
       return
     }
-    if let entityTag, let attemptTag, entityTag != attemptTag { throw .changedDuringTransfer(url: redacted(url: request.url)) }
+    if let entityTag, let attemptTag, entityTag != attemptTag { throw .changedDuringTransfer(request: request.summary) }
     if status == 206 {
-      guard rangeStart == delivered else { throw .changedDuringTransfer(url: redacted(url: request.url)) }
+      guard rangeStart == delivered else { throw .changedDuringTransfer(request: request.summary) }
     } else {
       // A server without ranges sends all of it again.
       toSkip = delivered
@@ -84,7 +86,7 @@ final class TransferReceiver {
     let rest = bytes.extracting(droppingFirst: skipped)
     guard rest.byteCount > 0 else { return }
     guard delivered + Int64(rest.byteCount) <= request.sizeLimit else {
-      throw HTTPError.tooLarge(url: redacted(url: request.url), limit: request.sizeLimit)
+      throw HTTPError.tooLarge(request: request.summary, limit: request.sizeLimit)
     }
     try sink(rest)
     delivered += Int64(rest.byteCount)

@@ -9,6 +9,10 @@ public struct Descriptor: Codable, Hashable, Sendable {
   public var size: Int64
   public var platform: Platform?
   public var annotations: [String: String]?
+  /// Where else the content may be had. Whoever follows them sends no credentials (CVE-2020-15157).
+  public var urls: [String]?
+  /// In a list of referrers, what the manifest is.
+  public var artifactType: String?
 
   public init(
     mediaType: MediaType, digest: Digest, size: Int64, platform: Platform? = nil, annotations: [String: String]? = nil

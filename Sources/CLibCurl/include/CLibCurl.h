@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 typedef size_t (*cc_body_function)(char *bytes, size_t size, size_t count, void *context);
+typedef int (*cc_seek_function)(void *context, curl_off_t offset, int origin);
 
 /// Loads libcurl into the program and initialises it; NULL, or what dlopen(3) or libcurl says is wrong. To be called once, before any other.
 ///
@@ -25,6 +26,8 @@ CURLcode cc_set_string(CURL *handle, CURLoption option, const char *value);
 CURLcode cc_set_pointer(CURL *handle, CURLoption option, void *value);
 CURLcode cc_set_list(CURL *handle, CURLoption option, struct curl_slist *value);
 CURLcode cc_set_function(CURL *handle, CURLoption option, cc_body_function value);
+CURLcode cc_set_offset(CURL *handle, CURLoption option, curl_off_t value);
+CURLcode cc_set_seek_function(CURL *handle, cc_seek_function value);
 
 // curl_easy_getinfo(3) by the type of the information.
 CURLcode cc_get_long(CURL *handle, CURLINFO info, long *value);

@@ -12,7 +12,7 @@ struct IndexClient: Sendable {
     try indexes.flatMap { index -> [IndexFile] in
       do {
         return try page(of: project, on: index)
-      } catch HTTPError.status(_, 404) {
+      } catch HTTPError.status(_, 404, _) {
         return []
       }
     }

@@ -1,0 +1,147 @@
+/// Credentials for registries, from the files and helpers that docker, podman and skopeo share. They never stand on a command line or in a message.
+import EnvCore
+import SafeFS
+import SystemPackage
+
+/// What one proves oneself with to a registry.
+enum Credentials: Sendable, Equatable {
+  case password(user: String, password: String)
+  /// An OAuth2 refresh token, which `docker login` calls an identity token.
+  case identityToken(String)
+}
+
+/// Where credentials are looked up.
+public struct CredentialSources: Sendable {
+  /// Files in the form of docker's `config.json`; the first that knows the registry wins (containers-auth.json(5)).
+  public var files: [FilePath]
+  /// Variables for credential helpers.
+  public var environment: [String: String]
+
+  public init(files: [FilePath], environment: [String: String]) {
+    self.files = files
+    self.environment = environment
+  }
+
+  /// `$REGISTRY_AUTH_FILE`, or else podman's and docker's files in their order.
+  public init(environment: [String: String]) {
+    func path(_ variable: String, _ rest: String) -> FilePath? {
+      guard let folder = environment[variable], folder.hasPrefix("/") else { return nil }
+      return FilePath(folder).appending(rest)
+    }
+    self.environment = environment
+    if let file = environment["REGISTRY_AUTH_FILE"], !file.isEmpty {
+      files = [FilePath(file)]
+    } else {
+      files = [
+        path("XDG_RUNTIME_DIR", "containers/auth.json"),
+        path("XDG_CONFIG_HOME", "containers/auth.json") ?? path("HOME", ".config/containers/auth.json"),
+        path("DOCKER_CONFIG", "config.json") ?? path("HOME", ".docker/config.json"),
+      ].compactMap { $0 }
+    }
+  }
+
+  /// The credentials for a repository such as `registry.example:5000/team/model`; nil for anonymous access.
+  func credentials(registry: String, repository: String) throws -> Credentials? {
+    for file in files where FileSystem.exists(file) {
+      let bytes = try FileSystem.readFile(file, limit: 4 << 20)
+      let document: AuthFile
+      do {
+        document = try CanonicalJSON.decode(AuthFile.self, from: bytes, object: "'\(file)'")
+      } catch {
+        throw RegistryError.unreadableCredentials(file: file, underlying: error)
+      }
+      if let found = try find(registry, repository, in: document, file: file) { return found }
+    }
+    return nil
+  }
+
+  private func find(_ registry: String, _ repository: String, in document: AuthFile, file: FilePath) throws -> Credentials? {
+    // From the longest namespace to the registry alone.
+    var components = repository.split(separator: "/").map(String.init)
+    while true {
+      let key = ([registry] + components).joined(separator: "/")
+      if let helper = document.credHelpers?[key] { return try CredentialHelper(name: helper, environment: environment).get(key) }
+      if let entry = document.entry(key), let found = try entry.credentials(key: key, file: file) { return found }
+      guard components.popLast() != nil else { break }
+    }
+    guard let helper = document.credsStore, !helper.isEmpty else { return nil }
+    return try CredentialHelper(name: helper, environment: environment).get(registry == "docker.io" ? AuthFile.dockerHub : registry)
+  }
+}
+
+/// docker's `config.json` and podman's `auth.json`.
+private struct AuthFile: Decodable {
+  struct Entry: Decodable {
+    var auth: String?
+    var username: String?
+    var password: String?
+    var identitytoken: String?
+
+    func credentials(key: String, file: FilePath) throws -> Credentials? {
+      if let identitytoken, !identitytoken.isEmpty { return .identityToken(identitytoken) }
+      if let auth, !auth.isEmpty {
+        guard let bytes = Base64.decode(auth), let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else {
+          throw RegistryError.malformedCredentials(file: file, key: key)
+        }
+        // Some writers pad the password with NULs.
+        let password = bytes[(colon + 1)...].prefix { $0 != 0 }
+        return .password(user: String(decoding: bytes[..<colon], as: UTF8.self), password: String(decoding: password, as: UTF8.self))
+      }
+      guard let username, !username.isEmpty else { return nil }
+      return .password(user: username, password: password ?? "")
+    }
+  }
+
+  static let dockerHub = "https://index.docker.io/v1/"
+
+  var auths: [String: Entry]?
+  var credHelpers: [String: String]?
+  var credsStore: String?
+
+  /// The entry for `key`; older files write a URL in its place.
+  func entry(_ key: String) -> Entry? {
+    guard let auths else { return nil }
+    if let entry = auths[key] { return entry }
+    if key == "docker.io" {
+      for name in [Self.dockerHub, "index.docker.io", "registry-1.docker.io"] {
+        if let entry = auths[name] { return entry }
+      }
+    }
+    for form in ["https://\(key)", "https://\(key)/", "http://\(key)", "https://\(key)/v1/", "https://\(key)/v2/"] {
+      if let entry = auths[form] { return entry }
+    }
+    return nil
+  }
+}
+
+/// RFC 4648, section 4; the standard library has none.
+enum Base64 {
+  private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+  static func encode(_ bytes: [UInt8]) -> String {
+    var text: [UInt8] = []
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+      let group = bytes[start..<min(start + 3, bytes.count)]
+      let word = group.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } << UInt32(8 * (3 - group.count))
+      for index in 0..<4 {
+        text.append(index <= group.count ? alphabet[Int(word >> UInt32(18 - 6 * index)) & 63] : UInt8(ascii: "="))
+      }
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  static func decode(_ text: String) -> [UInt8]? {
+    var bytes: [UInt8] = []
+    var word: UInt32 = 0
+    var bits = 0
+    for character in text.utf8 where character != UInt8(ascii: "=") && character > 32 {
+      guard let value = alphabet.firstIndex(of: character) else { return nil }
+      word = word << 6 | UInt32(value)
+      bits += 6
+      guard bits >= 8 else { continue }
+      bits -= 8
+      bytes.append(UInt8(truncatingIfNeeded: word >> UInt32(bits)))
+    }
+    return bytes
+  }
+}

@@ -71,7 +71,7 @@ let floor5: [Target] = [
   module(
     "EnvFlow",
     [
-      "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift",
+      "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift",
       system,
     ]),
   module("EnvReport", ["EnvCore", "EnvDrift"]),

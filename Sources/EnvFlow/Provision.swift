@@ -34,10 +34,11 @@ extension Workbench {
     // Said before minutes of fetching, not after.
     try ContainerLauncher(home: store.home).requireRoot()
     let lock = try EnvironmentLock.read(in: project.folder)
-    if let lock, lock.environment != project.environment {
+    let wanted = project.environment.description
+    if let lock, lock.environment != wanted {
       throw CatalogError.lockMismatch(
         file: project.folder.appending(EnvironmentLock.name),
-        reason: "it locks '\(lock.environment)', envctl.yaml asks for '\(project.environment)'")
+        reason: "it locks '\(lock.environment)', envctl.yaml asks for '\(wanted)'")
     }
     let pin = try pin(project, lock: lock)
     let baseline = try pin.baseline.flatMap { FileSystem.exists($0) ? Digest.sha256(of: try FileSystem.readFile($0)) : nil }
@@ -46,10 +47,13 @@ extension Workbench {
         file: project.folder.appending(EnvironmentLock.name), reason: "it locks the baseline \(locked), the catalog has \(baseline)")
     }
     let image = try obtain(pin)
+    // What the lock says otherwise than the proven image was altered by hand; writing over it would hide that.
+    let locked = try EnvironmentLock.Image(image)
+    try lock?.requireAgreement(with: locked, on: platform, in: project.folder)
     let holds = try store.hold(image)
     let layers = try unpack(image)
-    try writeLock(image, baseline, in: project, previous: lock)
-    return ReadyEnvironment(name: project.environment, image: image, layers: layers, baseline: pin.baseline, holds: holds)
+    try writeLock(locked, pin, baseline, in: project, previous: lock)
+    return ReadyEnvironment(name: wanted, image: image, layers: layers, baseline: pin.baseline, holds: holds)
   }
 
   /// What an environment's name stands for.
@@ -61,6 +65,8 @@ extension Workbench {
     }
 
     let environment: String
+    /// What the lock keeps of where the name led.
+    let resolved: EnvironmentSource
     let source: Source
     /// The manifest digest that is expected, and who expects it.
     let expected: (digest: Digest, by: String)?
@@ -71,27 +77,34 @@ extension Workbench {
 
   private func pin(_ project: ProjectFile, lock: EnvironmentLock?) throws -> Pin {
     try reporter.stage("pin") { _ in
-      let pin = try resolve(project, locked: lock?.images[platform.description]?.manifest)
-      return (pin, project.environment + (pin.expected.map { " → \($0.digest) (\($0.by))" } ?? ", not locked yet"))
+      let pin = try resolve(project, lock: lock)
+      return (pin, pin.environment + (pin.expected.map { " → \($0.digest) (\($0.by))" } ?? ", not locked yet"))
     }
   }
 
   /// A lock wins over the catalog: it is what the project's users agreed on.
-  private func resolve(_ project: ProjectFile, locked: Digest?) throws -> Pin {
-    let environment = project.environment
-    let lockedPin = locked.map { (digest: $0, by: EnvironmentLock.name) }
-    if let layout = LayoutReference(parsing: environment) {
-      return Pin(environment: environment, source: .layout(layout.resolved(in: project.folder)), expected: lockedPin)
+  private func resolve(_ project: ProjectFile, lock: EnvironmentLock?) throws -> Pin {
+    let environment = project.environment.description
+    let lockedPin = lock?.images[platform.description].map { (digest: $0.manifest.digest, by: EnvironmentLock.name) }
+    let resolved = try lock?.resolved ?? choose(project.environment).source
+    switch resolved {
+    case .layout(let text):
+      guard let layout = LayoutReference(parsing: text) else { throw FlowError.malformedLayout(text) }
+      return Pin(
+        environment: environment, resolved: resolved, source: .layout(layout.resolved(in: project.folder)), expected: lockedPin)
+    case .image(let reference): throw FlowError.noRegistryProvision("\(reference)")
+    case .catalog(let name):
+      let entry = try catalog.entry(name)
+      guard let digest = entry.images[platform] else {
+        throw CatalogError.unsupportedPlatform(environment: environment, platform, offered: Array(entry.images.keys))
+      }
+      let place = "manifests/\(entry.file.lastComponent?.string ?? "")"
+      return Pin(environment: environment, resolved: resolved, source: .catalog(entry), expected: lockedPin ?? (digest, place))
     }
-    let entry = try catalog.entry(environment)
-    guard let digest = entry.images[platform] else {
-      throw CatalogError.unsupportedPlatform(environment: environment, platform, offered: Array(entry.images.keys))
-    }
-    let place = "manifests/\(entry.file.lastComponent?.string ?? "")"
-    return Pin(environment: environment, source: .catalog(entry), expected: lockedPin ?? (digest, place))
   }
 
-  private func obtain(_ pin: Pin) throws -> StoredImage {
+  /// The image of a pin, made when it is not in the store.
+  func obtain(_ pin: Pin) throws -> StoredImage {
     if let expected = pin.expected, let present = try store.image(expected.digest) { return present }
     // Two commands that miss the same image make it once. Without a pin nobody knows yet that it is the same.
     guard let expected = pin.expected else { return try make(pin) }
@@ -122,7 +135,7 @@ extension Workbench {
     return try ImageBuilder(store: store, reporter: reporter).build(recipe, lock)
   }
 
-  private func importLayout(_ layout: LayoutReference) throws -> StoredImage {
+  func importLayout(_ layout: LayoutReference) throws -> StoredImage {
     try reporter.stage("import") { progress in
       let counter = ByteCounter(total: nil, progress)
       let image = try store.importImage(layout, platform: platform) { counter.add($1, object: $0) }
@@ -143,13 +156,13 @@ extension Workbench {
     }
   }
 
-  private func writeLock(_ image: StoredImage, _ baseline: Digest?, in project: ProjectFile, previous: EnvironmentLock?) throws {
+  private func writeLock(
+    _ image: EnvironmentLock.Image, _ pin: Pin, _ baseline: Digest?, in project: ProjectFile, previous: EnvironmentLock?
+  ) throws {
     guard FileSystem.exists(project.folder.appending(ProjectFile.name)) else { return }
-    var images = previous?.images ?? [:]
-    images[platform.description] = EnvironmentLock.Image(
-      manifest: image.manifestDigest, config: image.manifest.config.digest,
-      layers: image.layers.map { EnvironmentLock.Image.Layer(descriptor: $0.descriptor, diffID: $0.diffID) })
-    let lock = EnvironmentLock(environment: project.environment, images: images, baseline: baseline)
+    var lock = previous ?? EnvironmentLock(environment: project.environment, resolved: pin.resolved, images: [:])
+    if lock.images[platform.description] == nil { lock.images[platform.description] = image }
+    lock.baseline = baseline
     if lock != previous { try lock.write(in: project.folder) }
   }
 }

@@ -1,6 +1,8 @@
 /// What every flow works with: the store, the catalog, and somebody to tell the story to.
+import ChildProcess
 import EnvCatalog
 import EnvCore
+import EnvRegistry
 import EnvStore
 import OCI
 import SafeFS
@@ -12,12 +14,17 @@ public struct Workbench: Sendable {
   public let catalog: Catalog
   public let reporter: any StageReporter
   public let platform: Platform
+  public let registry: RegistryClient
 
-  public init(store: Store, catalog: Catalog, reporter: any StageReporter, platform: Platform = .host) {
+  public init(
+    store: Store, catalog: Catalog, reporter: any StageReporter, platform: Platform = .host,
+    registry: RegistryClient = RegistryClient(settings: RegistrySettings(environment: ProcessEnvironment.inherited))
+  ) {
     self.store = store
     self.catalog = catalog
     self.reporter = reporter
     self.platform = platform
+    self.registry = registry
   }
 
   /// Where the store lies: `$ENVCTL_HOME`, else `/var/lib/envctl` for root, else `$XDG_DATA_HOME/envctl` or `~/.local/share/envctl`.

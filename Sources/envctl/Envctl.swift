@@ -23,7 +23,7 @@ struct Envctl: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       UpCommand.self, RunCommand.self, ExecCommand.self, PsCommand.self, LogsCommand.self, DownCommand.self, CheckCommand.self,
-      BaselineCommand.self, VerifyCommand.self, ImageCommand.self,
+      BaselineCommand.self, VerifyCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self,
     ])
 }
 
@@ -39,11 +39,16 @@ struct CommonOptions: ParsableArguments {
   @Flag(help: "Tell nothing on stderr but warnings and errors.")
   var quiet = false
 
+  /// The catalog alone, for commands that need no store.
+  func catalog() throws -> Catalog {
+    try Catalog.locate(override: Self.variable("ENVCTL_CATALOG"), executable: "/proc/self/exe")
+  }
+
   /// Opens the store and the catalog.
   ///
   /// - Parameter isTerse: Stages that were quick stay untold, for commands whose own output is what matters.
   func workbench(isTerse: Bool = false) throws -> Workbench {
-    let catalog = try Catalog.locate(override: Self.variable("ENVCTL_CATALOG"), executable: "/proc/self/exe")
+    let catalog = try catalog()
     return Workbench(store: try Store(home: try home()), catalog: catalog, reporter: reporter(isTerse: isTerse))
   }
 

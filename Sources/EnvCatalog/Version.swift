@@ -28,12 +28,23 @@ public struct Version: Sendable, CustomStringConvertible {
   /// Whether this is `prefix` or a version of that series: `8.9.0` begins with `8` and with `8.9`, not with `8.9.0.1`.
   public func begins(with prefix: Version) -> Bool { components.starts(with: prefix.components) }
 
-  /// How far `other` is away in each of this version's first `width` components; what neither writes counts as equal.
+  /// How far `other` is away, for lexicographic comparison: nothing as long as the components are equal, then the difference, then
+  /// whatever lies nearest on that side (12.0 before 12.3 for 11.8, 11.8 before 11.2 for 12.0). What this version leaves open is equal.
   func distance(to other: Version, width: Int) -> [Int] {
-    (0..<width).map { index in
-      guard index < components.count else { return 0 }
-      return abs(components[index] - (index < other.components.count ? other.components[index] : 0))
+    var distance: [Int] = []
+    var direction = 0
+    for index in 0..<width {
+      let theirs = index < other.components.count ? other.components[index] : 0
+      if direction != 0 {
+        distance.append(direction * theirs)
+      } else if index < components.count {
+        distance.append(abs(components[index] - theirs))
+        direction = (theirs - components[index]).signum()
+      } else {
+        distance.append(0)
+      }
     }
+    return distance
   }
 }
 

@@ -130,11 +130,16 @@ public enum TripleError: Diagnostic, Equatable {
     case .malformed: "versions are numbers joined by dots, such as 11.8; a framework's may end with b1 or rc0"
     case .partWithoutCUDA: "name the CUDA version as well, or leave both out for the build for the processor"
     case .neverPublished(_, let nearest, let recipe, _):
-      [recipe.map { "`envctl image build \($0)` makes it from packages" }, nearest.isEmpty ? nil : "nearest published: " + nearest.joined(separator: ", ")]
-        .compactMap { $0 }.joined(separator: "; ")
+      Self.advice(nearest, recipe)
     case .ambiguous(_, _, let parts): "say which: " + parts.joined(separator: ", ")
     }
   }
 
   public var exitCode: ExitCode { .usage }
+
+  private static func advice(_ nearest: [String], _ recipe: String?) -> String {
+    let making = recipe.map { "`envctl image build \($0)` makes it from packages" }
+    let taking = nearest.isEmpty ? nil : "nearest published: " + nearest.joined(separator: ", ")
+    return [making, taking].compactMap { $0 }.joined(separator: "; ")
+  }
 }

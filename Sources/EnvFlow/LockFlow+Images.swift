@@ -19,7 +19,7 @@ extension Workbench {
       guard let layout = LayoutReference(parsing: text)?.resolved(in: project.folder) else { throw FlowError.malformedLayout(text) }
       return (
         choice.source, nil,
-        try byPlatform(platforms) { try EnvironmentLock.Image(try on($0).importLayout(layout)) }
+        try byPlatform(platforms) { try EnvironmentLock.Image(try on($0).load(layout)) }
       )
     case .image:
       return try reporter.stage("resolve") { _ in
@@ -40,7 +40,7 @@ extension Workbench {
 
   /// The same tools, working for another platform.
   private func on(_ platform: Platform) -> Workbench {
-    Workbench(store: store, catalog: catalog, reporter: reporter, platform: platform, registry: registry)
+    Workbench(store: store, catalog: catalog, reporter: reporter, registry: registry, platform: platform)
   }
 
   /// The image the catalog pins, built when it is not in the store.
@@ -49,67 +49,42 @@ extension Workbench {
       throw CatalogError.unsupportedPlatform(environment: entry.name, platform, offered: Array(entry.images.keys))
     }
     let place = "manifests/\(entry.file.lastComponent?.string ?? "")"
-    return try on(platform).obtain(Pin(environment: entry.name, resolved: .catalog(entry.name), source: .catalog(entry), expected: (digest, place)))
+    return try on(platform).obtain(
+      Pin(environment: entry.name, resolved: .catalog(entry.name), source: .catalog(entry), expected: (digest, place)))
   }
 
   /// Asks one registry after the other until one has the image. Mirrors lag behind one another, and some cannot be reached from everywhere.
   private func lockFromRegistry(_ choice: SourceChoice, _ platforms: [Platform]) throws -> LockedImages {
     var firstFailure: (any Error)?
-    for (number, reference) in choice.candidates.enumerated() {
+    for (reference, next) in zip(choice.candidates, choice.candidates.dropFirst().map(Optional.some) + [nil]) {
       do {
-        let document = try registry.manifest(reference)
-        if let reported = choice.reportedDigest, reported != document.digest {
-          reporter.warned("third parties say that \(reference) is \(reported); the registry says \(document.digest)")
-        }
-        let index = document.isIndex ? document.digest : nil
-        return (.image(reference), index, try byPlatform(platforms) { try lock($0, document, reference) })
-      } catch let error as RegistryError {
-        guard error.mayBeOtherwiseElsewhere, number + 1 < choice.candidates.count else { throw firstFailure ?? error }
+        return try lock(reference, choice, platforms)
+      } catch let error as RegistryError where error.mayBeOtherwiseElsewhere {
+        guard let next else { throw firstFailure ?? error }
         firstFailure = firstFailure ?? error
-        reporter.warned("\(error.summary); asking \(choice.candidates[number + 1].registry)")
+        reporter.warned("\(error.summary); asking \(next.registry)")
       }
     }
-    throw firstFailure ?? FlowError.malformedLayout("\(choice.source)")
+    preconditionFailure("a source in a registry has a reference")
   }
 
-  /// Locks one platform of what a reference names. Manifest and config are kept in the store, for later comparison without a network.
-  private func lock(_ platform: Platform, _ document: RegistryClient.Document, _ reference: ImageReference) throws -> EnvironmentLock.Image {
-    let manifest = document.isIndex ? try self.manifest(for: platform, in: document, reference) : document
-    let object = "\(reference.name)@\(manifest.digest)"
-    let content = try ImageManifest.parse(manifest.bytes, object: "manifest of \(object)")
-    for (number, layer) in content.layers.enumerated() where layer.mediaType.layerCompression == nil {
-      throw OCIDocumentError.unpackableLayer("layer \(number + 1) of \(object)", layer.mediaType)
+  private func lock(_ reference: ImageReference, _ choice: SourceChoice, _ platforms: [Platform]) throws -> LockedImages {
+    // All platforms come from what the tag named at the first question, even if it moves meanwhile.
+    var asked = reference
+    var index: Digest?
+    let images = try byPlatform(platforms) { platform in
+      let image = try resolve(asked, platform: platform)
+      for (number, layer) in image.documents.layers.enumerated() where layer.descriptor.mediaType.layerCompression == nil {
+        throw OCIDocumentError.unpackableLayer("layer \(number + 1) of \(reference)", layer.descriptor.mediaType)
+      }
+      asked.digest = image.top.digest
+      index = image.index?.digest
+      return try EnvironmentLock.Image(image.documents)
     }
-    let configBytes = try registry.document(content.config, in: reference, object: "config of \(object)")
-    let config = try CanonicalJSON.decode(ImageConfig.self, from: configBytes, object: "config of \(object)")
-    guard config.os == platform.os, config.architecture == platform.architecture else {
-      throw RegistryError.noSuchPlatform(reference: "\(reference)", platform, offered: [config.platform])
+    if let reported = choice.reportedDigest, let digest = asked.digest, reported != digest {
+      reporter.warned("third parties say that \(reference) is \(reported); the registry says \(digest)")
     }
-    _ = try store.ingest(manifest.bytes, object: "manifest of \(object)")
-    _ = try store.ingest(configBytes, object: "config of \(object)")
-    return try EnvironmentLock.Image(
-      manifest: EnvironmentLock.Document(
-        digest: manifest.digest, mediaType: content.mediaType ?? .imageManifest, size: Int64(manifest.bytes.count)),
-      content, config)
-  }
-
-  private func manifest(
-    for platform: Platform, in index: RegistryClient.Document, _ reference: ImageReference
-  ) throws -> RegistryClient.Document {
-    let entries = try ImageIndex.parse(index.bytes, object: "index of \(reference)").manifests
-    let found = entries.first {
-      $0.platform?.os == platform.os && $0.platform?.architecture == platform.architecture
-        && (platform.variant == nil || $0.platform?.variant == platform.variant)
-    }
-    guard let found else {
-      throw RegistryError.noSuchPlatform(reference: "\(reference)", platform, offered: entries.compactMap(\.platform))
-    }
-    let document = try registry.manifest(found.digest, in: reference)
-    guard document.bytes.count == Int(found.size) else {
-      throw RegistryError.sizeMismatch(
-        object: "manifest of \(reference)", expected: found.size, actual: Int64(document.bytes.count))
-    }
-    return document
+    return (.image(reference), index, images)
   }
 }
 

@@ -33,13 +33,9 @@ extension Workbench {
     guard project.gpu != .required else { throw FlowError.noGPUSupport }
     // Said before minutes of fetching, not after.
     try ContainerLauncher(home: store.home).requireRoot()
-    let lock = try EnvironmentLock.read(in: project.folder)
-    let wanted = project.environment.description
-    if let lock, lock.environment != wanted {
-      throw CatalogError.lockMismatch(
-        file: project.folder.appending(EnvironmentLock.name),
-        reason: "it locks '\(lock.environment)', envctl.yaml asks for '\(wanted)'")
-    }
+    let written = try EnvironmentLock.read(in: project.folder)
+    try written?.requireSameRequest(project)
+    let lock = try lockToProvision(project, written: written)
     let pin = try pin(project, lock: lock)
     let baseline = try pin.baseline.flatMap { FileSystem.exists($0) ? Digest.sha256(of: try FileSystem.readFile($0)) : nil }
     if let locked = lock?.baseline, let baseline, locked != baseline {
@@ -52,8 +48,12 @@ extension Workbench {
     try lock?.requireAgreement(with: locked, on: platform, in: project.folder)
     let holds = try store.hold(image)
     let layers = try unpack(image)
-    try writeLock(locked, pin, baseline, in: project, previous: lock)
-    return ReadyEnvironment(name: wanted, image: image, layers: layers, baseline: pin.baseline, holds: holds)
+    var new = lock ?? EnvironmentLock(environment: project.environment, resolved: pin.resolved, images: [:])
+    if new.images[platform.description] == nil { new.images[platform.description] = locked }
+    new.baseline = baseline
+    if new != written, FileSystem.exists(project.folder.appending(ProjectFile.name)) { try new.write(in: project.folder) }
+    return ReadyEnvironment(
+      name: project.environment.description, image: image, layers: layers, baseline: pin.baseline, holds: holds)
   }
 
   /// What an environment's name stands for.
@@ -62,6 +62,8 @@ extension Workbench {
     enum Source {
       case catalog(CatalogEntry)
       case layout(LayoutReference)
+      /// By the digest of the manifest.
+      case registry(ImageReference)
     }
 
     let environment: String
@@ -92,7 +94,10 @@ extension Workbench {
       guard let layout = LayoutReference(parsing: text) else { throw FlowError.malformedLayout(text) }
       return Pin(
         environment: environment, resolved: resolved, source: .layout(layout.resolved(in: project.folder)), expected: lockedPin)
-    case .image(let reference): throw FlowError.noRegistryProvision("\(reference)")
+    case .image(var reference):
+      guard let lockedPin else { throw FlowError.unpinned(reference: "\(reference)") }
+      reference.digest = lockedPin.digest
+      return Pin(environment: environment, resolved: resolved, source: .registry(reference), expected: lockedPin)
     case .catalog(let name):
       let entry = try catalog.entry(name)
       guard let digest = entry.images[platform] else {
@@ -119,7 +124,8 @@ extension Workbench {
     let image =
       switch pin.source {
       case .catalog(let entry): try buildImage(recipe: entry.recipe)
-      case .layout(let layout): try importLayout(layout)
+      case .layout(let layout): try load(layout)
+      case .registry(let reference): try fetch(try resolve(reference, platform: platform))
       }
     if let expected = pin.expected, image.manifestDigest != expected.digest {
       throw FlowError.imageDigestMismatch(
@@ -135,7 +141,8 @@ extension Workbench {
     return try ImageBuilder(store: store, reporter: reporter).build(recipe, lock)
   }
 
-  func importLayout(_ layout: LayoutReference) throws -> StoredImage {
+  /// Takes an image of a layout into the store.
+  public func load(_ layout: LayoutReference) throws -> StoredImage {
     try reporter.stage("import") { progress in
       let counter = ByteCounter(total: nil, progress)
       let image = try store.importImage(layout, platform: platform) { counter.add($1, object: $0) }
@@ -146,7 +153,19 @@ extension Workbench {
     }
   }
 
-  private func unpack(_ image: StoredImage) throws -> [MaterialisedLayer] {
+  /// Writes an image of the store into a layout or an archive.
+  public func save(_ image: StoredImage, to layout: LayoutReference) throws {
+    try reporter.stage("save") { progress in
+      let counter = ByteCounter(total: image.layers.reduce(0) { $0 + $1.descriptor.size }, progress)
+      switch layout.form {
+      case .folder: try store.exportImage(image, to: layout.path, tag: layout.tag)
+      case .archive: try store.exportArchive(image, to: layout.path, tag: layout.tag) { counter.add($0, object: "") }
+      }
+      return ((), "\(image.manifestDigest) → \(layout)")
+    }
+  }
+
+  func unpack(_ image: StoredImage) throws -> [MaterialisedLayer] {
     try reporter.stage("unpack") { progress in
       let counter = ByteCounter(total: image.layers.reduce(0) { $0 + $1.descriptor.size }, progress)
       let (layers, unpacked) = try store.materialise(image) { counter.add($0, object: "") }
@@ -154,16 +173,6 @@ extension Workbench {
       let parts = [unpacked > 0 ? "\(unpacked) unpacked" : nil, proven > 0 ? "\(proven) present and proven" : nil].compactMap { $0 }
       return (layers, "\(layers.count) layers: " + parts.joined(separator: ", "))
     }
-  }
-
-  private func writeLock(
-    _ image: EnvironmentLock.Image, _ pin: Pin, _ baseline: Digest?, in project: ProjectFile, previous: EnvironmentLock?
-  ) throws {
-    guard FileSystem.exists(project.folder.appending(ProjectFile.name)) else { return }
-    var lock = previous ?? EnvironmentLock(environment: project.environment, resolved: pin.resolved, images: [:])
-    if lock.images[platform.description] == nil { lock.images[platform.description] = image }
-    lock.baseline = baseline
-    if lock != previous { try lock.write(in: project.folder) }
   }
 }
 

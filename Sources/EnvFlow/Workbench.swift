@@ -1,5 +1,4 @@
 /// What every flow works with: the store, the catalog, and somebody to tell the story to.
-import ChildProcess
 import EnvCatalog
 import EnvCore
 import EnvRegistry
@@ -13,18 +12,17 @@ public struct Workbench: Sendable {
   public let store: Store
   public let catalog: Catalog
   public let reporter: any StageReporter
-  public let platform: Platform
   public let registry: RegistryClient
+  public let platform: Platform
 
   public init(
-    store: Store, catalog: Catalog, reporter: any StageReporter, platform: Platform = .host,
-    registry: RegistryClient = RegistryClient(settings: RegistrySettings(environment: ProcessEnvironment.inherited))
+    store: Store, catalog: Catalog, reporter: any StageReporter, registry: RegistryClient, platform: Platform = .host
   ) {
     self.store = store
     self.catalog = catalog
     self.reporter = reporter
-    self.platform = platform
     self.registry = registry
+    self.platform = platform
   }
 
   /// Where the store lies: `$ENVCTL_HOME`, else `/var/lib/envctl` for root, else `$XDG_DATA_HOME/envctl` or `~/.local/share/envctl`.

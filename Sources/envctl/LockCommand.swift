@@ -73,10 +73,12 @@ struct LockCommand: ReportingCommand {
 
   private static func text(_ outcome: LockOutcome) -> String {
     let lines = [outcome.isNew ? "wrote \(EnvironmentLock.name): \(outcome.lock.resolved)" : "\(EnvironmentLock.name) is up to date"]
-    return (lines + outcome.lock.images.sorted { $0.key < $1.key }.map { name, image in
-      let size = image.layers.reduce(0) { $0 + $1.size }
-      return "\(name) \(image.manifest.digest) (\(image.layers.count) layers, \(ByteCount(size))); facts: \(image.facts.summary)"
-    }).joined(separator: "\n")
+    return
+      (lines
+      + outcome.lock.images.sorted { $0.key < $1.key }.map { name, image in
+        let size = image.layers.reduce(0) { $0 + $1.size }
+        return "\(name) \(image.manifest.digest) (\(image.layers.count) layers, \(ByteCount(size))); facts: \(image.facts.summary)"
+      }).joined(separator: "\n")
   }
 }
 

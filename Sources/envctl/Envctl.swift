@@ -25,7 +25,7 @@ struct Envctl: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       UpCommand.self, RunCommand.self, ExecCommand.self, PsCommand.self, LogsCommand.self, DownCommand.self, CheckCommand.self,
-      BaselineCommand.self, VerifyCommand.self, ImageCommand.self,
+      BaselineCommand.self, VerifyCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self,
     ])
 }
 
@@ -45,11 +45,16 @@ struct CommonOptions: ParsableArguments {
     help: ArgumentHelp("A registry that may be spoken to without TLS; also $ENVCTL_INSECURE_REGISTRIES.", valueName: "host:port"))
   var insecureRegistry: [String] = []
 
+  /// The catalog alone, for commands that need no store.
+  func catalog() throws -> Catalog {
+    try Catalog.locate(override: Self.variable("ENVCTL_CATALOG"), executable: "/proc/self/exe")
+  }
+
   /// Opens the store and the catalog.
   ///
   /// - Parameter isTerse: Stages that were quick stay untold, for commands whose own output is what matters.
   func workbench(isTerse: Bool = false) throws -> Workbench {
-    let catalog = try Catalog.locate(override: Self.variable("ENVCTL_CATALOG"), executable: "/proc/self/exe")
+    let catalog = try catalog()
     var settings = RegistrySettings(environment: ProcessEnvironment.inherited)
     settings.insecure.formUnion(insecureRegistry)
     return Workbench(

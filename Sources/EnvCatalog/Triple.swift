@@ -130,7 +130,11 @@ public enum TripleError: Diagnostic, Equatable {
     case .malformed: "versions are numbers joined by dots, such as 11.8; a framework's may end with b1 or rc0"
     case .partWithoutCUDA: "name the CUDA version as well, or leave both out for the build for the processor"
     case .neverPublished(_, let nearest, let recipe, _):
-      Self.advice(nearest, recipe)
+      [
+        recipe.map { "`envctl image build \($0)` makes it from packages" },
+        nearest.isEmpty ? nil : "nearest published: " + nearest.joined(separator: ", "),
+      ]
+      .compactMap { $0 }.joined(separator: "; ")
     case .ambiguous(_, _, let parts): "say which: " + parts.joined(separator: ", ")
     }
   }

@@ -14,8 +14,6 @@ public enum FlowError: Diagnostic {
   case noGPUSupport
   case workloadFailed(status: String)
   case malformedLayout(String)
-  /// An image by tag alone, and no lock that says what the tag stood for.
-  case unpinned(reference: String)
   /// A tag or the catalog names another image than the lock.
   case pinMoved(object: String, locked: Digest, current: Digest)
   case tripleMoved(String, locked: String, current: String)
@@ -34,7 +32,6 @@ public enum FlowError: Diagnostic {
     case .workloadFailed(let status): "the workload ended with \(status), so what it recorded is no baseline"
     case .noGPUSupport: "envctl.yaml requires a GPU, and GPU passthrough is not built yet"
     case .malformedLayout(let text): "'\(text)' names no image layout"
-    case .unpinned(let reference): "\(reference) is not pinned: a tag may name another image tomorrow"
     case .pinMoved(let object, let locked, let current): "\(object) has moved: locked as \(locked), now \(current)"
     case .tripleMoved(let triple, let locked, let current): "\(triple) leads to \(current) now, locked is \(locked)"
     case .damagedStore(let count, let first, _):
@@ -48,12 +45,11 @@ public enum FlowError: Diagnostic {
     case .imageDigestMismatch:
       "the recipe or its lock was changed without the pin; after a wanted change, put the new digest into the pin's file"
     case .noGPUSupport: "set `gpu: optional` to work on the processor"
-    case .pinMoved, .tripleMoved: "`envctl lock --upgrade` explains what changes and locks the new one"
-    case .unpinned: "`envctl lock` writes down what it names now; or append its digest"
-    case .malformedLayout: "write oci:FOLDER[:TAG] or oci-archive:FILE[:TAG]"
     case .noSuchImage(let name, let known):
       known.isEmpty
         ? "`envctl image pull` or `envctl image build` brings one" : didYouMean(name, among: known) ?? "`envctl image list` lists them"
+    case .pinMoved, .tripleMoved: "`envctl lock --upgrade` explains what changes and locks the new one"
+    case .malformedLayout: "write oci:FOLDER[:TAG] or oci-archive:FILE[:TAG]"
     case .noBaseline(let environment) where environment.contains(":"): "only environments of the catalog have expected results"
     case .noBaseline: "record one with `envctl baseline record`"
     case .damagedStore(_, _, true): "a running workspace has it mounted: `envctl down` there, then repair again"
@@ -65,7 +61,7 @@ public enum FlowError: Diagnostic {
   public var exitCode: ExitCode {
     switch self {
     case .relativeHome, .noHome, .noProject, .noSuchImage, .malformedLayout: .usage
-    case .pinMoved, .tripleMoved, .unpinned: .policy
+    case .pinMoved, .tripleMoved: .policy
     case .imageDigestMismatch, .damagedStore: .verification
     case .noGPUSupport: .host
     case .noBaseline, .workloadFailed: .failed

@@ -24,7 +24,7 @@ extension Workbench {
     let file = project.folder.appending(EnvironmentLock.name)
     guard let lock = try EnvironmentLock.read(in: project.folder) else { throw CatalogError.noLock(file: file) }
     try lock.requireMatch(project)
-    let baseline = try baselineDigest(of: lock.resolved)
+    let baseline = try baseline(of: lock.resolved, manifests: lock.images.values.map(\.manifest.digest))?.digest
     guard lock.baseline == baseline else {
       let (locked, found) = (lock.baseline?.description ?? "none", baseline?.description ?? "none")
       throw CatalogError.lockMismatch(file: file, reason: "it locks the baseline \(locked), the catalog has \(found)")

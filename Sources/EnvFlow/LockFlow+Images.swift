@@ -50,41 +50,46 @@ extension Workbench {
     }
     let place = "manifests/\(entry.file.lastComponent?.string ?? "")"
     return try on(platform).obtain(
-      Pin(environment: entry.name, resolved: .catalog(entry.name), source: .catalog(entry), expected: (digest, place)))
+      Pin(environment: entry.name, resolved: .catalog(entry.name), source: .catalog(entry), expected: (digest, place))
+    ).image
+  }
+
+  /// Locks what the first registry that has the image gives. The tag is asked once: it may move between two platforms.
+  private func lockFromRegistry(_ choice: SourceChoice, _ platforms: [Platform]) throws -> LockedImages {
+    try first(of: choice.candidates) { reference in
+      var pinned = reference
+      var index: Digest?
+      var images: [String: EnvironmentLock.Image] = [:]
+      for platform in platforms {
+        let resolved = try resolve(pinned, platform: platform)
+        if pinned.digest == nil { try tellReport(choice.reportedDigest, against: resolved) }
+        pinned.digest = resolved.top.digest
+        index = resolved.index?.digest
+        images[platform.description] = try EnvironmentLock.Image(resolved.documents)
+      }
+      return (.image(reference), index, images)
+    }
+  }
+
+  private func tellReport(_ reported: Digest?, against resolved: ResolvedImage) throws {
+    guard let reported, reported != resolved.top.digest else { return }
+    reporter.warned("third parties say that \(resolved.reference) is \(reported); the registry says \(resolved.top.digest)")
   }
 
   /// Asks one registry after the other until one has the image. Mirrors lag behind one another, and some cannot be reached from everywhere.
-  private func lockFromRegistry(_ choice: SourceChoice, _ platforms: [Platform]) throws -> LockedImages {
-    var firstFailure: (any Error)?
-    for (reference, next) in zip(choice.candidates, choice.candidates.dropFirst().map(Optional.some) + [nil]) {
+  func first<Value>(of candidates: [ImageReference], _ body: (ImageReference) throws -> Value) throws -> Value {
+    precondition(!candidates.isEmpty, "an image lies in some registry")
+    var firstFailure: RegistryError?
+    for (number, reference) in candidates.enumerated() {
       do {
-        return try lock(reference, choice, platforms)
-      } catch let error as RegistryError where error.mayBeOtherwiseElsewhere {
-        guard let next else { throw firstFailure ?? error }
+        return try body(reference)
+      } catch let error as RegistryError {
+        guard error.mayBeOtherwiseElsewhere, number + 1 < candidates.count else { throw firstFailure ?? error }
         firstFailure = firstFailure ?? error
-        reporter.warned("\(error.summary); asking \(next.registry)")
+        reporter.warned("\(error.summary); asking \(candidates[number + 1].registry)")
       }
     }
-    preconditionFailure("a source in a registry has a reference")
-  }
-
-  private func lock(_ reference: ImageReference, _ choice: SourceChoice, _ platforms: [Platform]) throws -> LockedImages {
-    // All platforms come from what the tag named at the first question, even if it moves meanwhile.
-    var asked = reference
-    var index: Digest?
-    let images = try byPlatform(platforms) { platform in
-      let image = try resolve(asked, platform: platform)
-      for (number, layer) in image.documents.layers.enumerated() where layer.descriptor.mediaType.layerCompression == nil {
-        throw OCIDocumentError.unpackableLayer("layer \(number + 1) of \(reference)", layer.descriptor.mediaType)
-      }
-      asked.digest = image.top.digest
-      index = image.index?.digest
-      return try EnvironmentLock.Image(image.documents)
-    }
-    if let reported = choice.reportedDigest, let digest = asked.digest, reported != digest {
-      reporter.warned("third parties say that \(reference) is \(reported); the registry says \(digest)")
-    }
-    return (.image(reference), index, images)
+    preconditionFailure("the last candidate returns or throws")
   }
 }
 

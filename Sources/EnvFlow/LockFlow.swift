@@ -47,7 +47,7 @@ extension Workbench {
 
   func write(_ lock: EnvironmentLock, _ previous: EnvironmentLock?, in project: ProjectFile) throws -> LockOutcome {
     var lock = lock
-    lock.baseline = try baselineDigest(of: lock.resolved)
+    lock.baseline = try baseline(of: lock.resolved, manifests: lock.images.values.map(\.manifest.digest))?.digest
     if lock != previous { try lock.write(in: project.folder) }
     return LockOutcome(lock: lock, previous: previous)
   }
@@ -84,10 +84,18 @@ extension Workbench {
     return lock
   }
 
-  /// The digest of the expected results the environment is judged by; nil when it has none.
-  func baselineDigest(of source: EnvironmentSource) throws -> Digest? {
-    guard case .catalog(let name) = source, let file = try catalog.entry(name).baseline, FileSystem.exists(file) else { return nil }
-    return Digest.sha256(of: try FileSystem.readFile(file))
+  /// The file of expected results an environment is judged by, and its digest once it is recorded; nil when it has none.
+  ///
+  /// An image from elsewhere that is, to the byte, one the catalog pins is expected to compute the same.
+  func baseline(of source: EnvironmentSource, manifests: [Digest?]) throws -> (file: FilePath, digest: Digest?)? {
+    var file: FilePath?
+    if case .catalog(let name) = source {
+      file = try catalog.entry(name).baseline
+    } else {
+      let entries = try catalog.names().map { try catalog.entry($0) }
+      file = entries.first { entry in manifests.contains { $0 != nil && $0 == entry.images[platform] } }?.baseline
+    }
+    return try file.map { ($0, FileSystem.exists($0) ? Digest.sha256(of: try FileSystem.readFile($0)) : nil) }
   }
 
   /// Lets a reference pass whose tag names one release: the lock pins it. A tag that moves every day is refused.

@@ -37,23 +37,20 @@ extension Workbench {
     try written?.requireSameRequest(project)
     let lock = try lockToProvision(project, written: written)
     let pin = try pin(project, lock: lock)
-    let baseline = try pin.baseline.flatMap { FileSystem.exists($0) ? Digest.sha256(of: try FileSystem.readFile($0)) : nil }
-    if let locked = lock?.baseline, let baseline, locked != baseline {
+    if let locked = lock?.baseline, let known = try baseline(of: pin.resolved, manifests: [pin.expected?.digest]), known.digest != locked {
       throw CatalogError.lockMismatch(
-        file: project.folder.appending(EnvironmentLock.name), reason: "it locks the baseline \(locked), the catalog has \(baseline)")
+        file: project.folder.appending(EnvironmentLock.name),
+        reason: "it locks the baseline \(locked), the catalog has \(known.digest?.description ?? "none")")
     }
-    let image = try obtain(pin)
+    let (image, index) = try obtain(pin)
+    let baseline = try baseline(of: pin.resolved, manifests: [image.manifestDigest])
     // What the lock says otherwise than the proven image was altered by hand; writing over it would hide that.
     let locked = try EnvironmentLock.Image(image)
     try lock?.requireAgreement(with: locked, on: platform, in: project.folder)
     let holds = try store.hold(image)
     let layers = try unpack(image)
-    var new = lock ?? EnvironmentLock(environment: project.environment, resolved: pin.resolved, images: [:])
-    if new.images[platform.description] == nil { new.images[platform.description] = locked }
-    new.baseline = baseline
-    if new != written, FileSystem.exists(project.folder.appending(ProjectFile.name)) { try new.write(in: project.folder) }
-    return ReadyEnvironment(
-      name: project.environment.description, image: image, layers: layers, baseline: pin.baseline, holds: holds)
+    try writeLock(locked, pin, index, baseline?.digest, in: project, previous: lock)
+    return ReadyEnvironment(name: wanted, image: image, layers: layers, baseline: baseline?.file, holds: holds)
   }
 
   /// What an environment's name stands for.
@@ -62,8 +59,8 @@ extension Workbench {
     enum Source {
       case catalog(CatalogEntry)
       case layout(LayoutReference)
-      /// By the digest of the manifest.
-      case registry(ImageReference)
+      /// The same image in each registry that may carry it.
+      case registry([ImageReference])
     }
 
     let environment: String
@@ -73,8 +70,8 @@ extension Workbench {
     /// The manifest digest that is expected, and who expects it.
     let expected: (digest: Digest, by: String)?
 
-    /// Where the expected results are, or would be.
-    var baseline: FilePath? { if case .catalog(let entry) = source { entry.baseline } else { nil } }
+    /// The index that led to it, where a lock says so.
+    var index: Digest?
   }
 
   private func pin(_ project: ProjectFile, lock: EnvironmentLock?) throws -> Pin {
@@ -94,10 +91,10 @@ extension Workbench {
       guard let layout = LayoutReference(parsing: text) else { throw FlowError.malformedLayout(text) }
       return Pin(
         environment: environment, resolved: resolved, source: .layout(layout.resolved(in: project.folder)), expected: lockedPin)
-    case .image(var reference):
-      guard let lockedPin else { throw FlowError.unpinned(reference: "\(reference)") }
-      reference.digest = lockedPin.digest
-      return Pin(environment: environment, resolved: resolved, source: .registry(reference), expected: lockedPin)
+    case .image(let reference):
+      let candidates = try lock == nil ? choose(project.environment).candidates : [reference]
+      return Pin(
+        environment: environment, resolved: resolved, source: .registry(candidates), expected: lockedPin, index: lock?.index)
     case .catalog(let name):
       let entry = try catalog.entry(name)
       guard let digest = entry.images[platform] else {
@@ -108,30 +105,60 @@ extension Workbench {
     }
   }
 
-  /// The image of a pin, made when it is not in the store.
-  func obtain(_ pin: Pin) throws -> StoredImage {
-    if let expected = pin.expected, let present = try store.image(expected.digest) { return present }
+  /// The image of a pin, made when it is not in the store, and the index that led to it.
+  func obtain(_ pin: Pin) throws -> (image: StoredImage, index: Digest?) {
+    if let expected = pin.expected, let present = try store.image(expected.digest) { return (present, pin.index) }
+    if let present = try presentImage(pin) { return present }
     // Two commands that miss the same image make it once. Without a pin nobody knows yet that it is the same.
     guard let expected = pin.expected else { return try make(pin) }
     let waiting = { reporter.warned("another envctl is making the image of '\(pin.environment)'; waiting for it") }
     return try store.withLock("image-" + expected.digest.hex, waiting: waiting) {
-      if let present = try store.image(expected.digest) { return present }
+      if let present = try store.image(expected.digest) { return (present, pin.index) }
       return try make(pin)
     }
   }
 
-  private func make(_ pin: Pin) throws -> StoredImage {
-    let image =
-      switch pin.source {
-      case .catalog(let entry): try buildImage(recipe: entry.recipe)
-      case .layout(let layout): try load(layout)
-      case .registry(let reference): try fetch(try resolve(reference, platform: platform))
+  /// An image that a reference names by digest and that is in the store: no registry need be asked.
+  private func presentImage(_ pin: Pin) throws -> (image: StoredImage, index: Digest?)? {
+    guard pin.expected == nil, case .registry(let candidates) = pin.source, let digest = candidates.first?.digest,
+      let bytes = try store.readDocument(digest, object: "\(candidates[0])")
+    else { return nil }
+    guard let index = try? ImageIndex.parse(bytes, object: "\(candidates[0])") else { return try store.image(digest).map { ($0, nil) } }
+    guard let entry = index.image(for: platform) else { return nil }
+    return try store.image(entry.digest).map { ($0, digest) }
+  }
+
+  private func make(_ pin: Pin) throws -> (image: StoredImage, index: Digest?) {
+    switch pin.source {
+    case .catalog(let entry): return (try expect(pin, try buildImage(recipe: entry.recipe).manifestDigest), nil)
+    case .layout(let layout): return (try expect(pin, try load(layout).manifestDigest), nil)
+    case .registry(let candidates):
+      return try first(of: candidates) { reference in
+        // What is locked is asked for by its digest; the tag may stand for something else by now.
+        var reference = reference
+        reference.digest = pin.index ?? pin.expected?.digest ?? reference.digest
+        let resolved = try reporter.stage("resolve") { _ in
+          let image = try resolve(reference, platform: platform)
+          return (image, "\(reference) → \(image.top.digest)")
+        }
+        if let expected = pin.expected, resolved.manifest.digest != expected.digest {
+          throw mismatch(pin, expected, resolved.manifest.digest)
+        }
+        return (try fetch(resolved), resolved.index?.digest)
       }
-    if let expected = pin.expected, image.manifestDigest != expected.digest {
-      throw FlowError.imageDigestMismatch(
-        environment: pin.environment, expected: expected.digest, actual: image.manifestDigest, pinnedBy: expected.by)
+    }
+  }
+
+  private func expect(_ pin: Pin, _ actual: Digest) throws -> StoredImage {
+    if let expected = pin.expected, actual != expected.digest { throw mismatch(pin, expected, actual) }
+    guard let image = try store.image(actual) else {
+      throw StoreError.missingBlob(object: "a part of '\(pin.environment)'", digest: actual)
     }
     return image
+  }
+
+  private func mismatch(_ pin: Pin, _ expected: (digest: Digest, by: String), _ actual: Digest) -> FlowError {
+    .imageDigestMismatch(environment: pin.environment, expected: expected.digest, actual: actual, pinnedBy: expected.by)
   }
 
   /// Builds the image of a recipe folder from its lock, fetching what is not in the store.
@@ -173,6 +200,16 @@ extension Workbench {
       let parts = [unpacked > 0 ? "\(unpacked) unpacked" : nil, proven > 0 ? "\(proven) present and proven" : nil].compactMap { $0 }
       return (layers, "\(layers.count) layers: " + parts.joined(separator: ", "))
     }
+  }
+
+  private func writeLock(
+    _ image: EnvironmentLock.Image, _ pin: Pin, _ index: Digest?, _ baseline: Digest?, in project: ProjectFile, previous: EnvironmentLock?
+  ) throws {
+    guard FileSystem.exists(project.folder.appending(ProjectFile.name)) else { return }
+    var lock = previous ?? EnvironmentLock(environment: project.environment, resolved: pin.resolved, index: index, images: [:])
+    if lock.images[platform.description] == nil { lock.images[platform.description] = image }
+    lock.baseline = baseline
+    if lock != previous { try lock.write(in: project.folder) }
   }
 }
 

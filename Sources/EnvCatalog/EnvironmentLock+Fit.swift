@@ -4,23 +4,14 @@ import OCI
 import SystemPackage
 
 extension EnvironmentLock {
-  /// Refuses a lock that was written for another request.
-  ///
-  /// - Throws: `CatalogError.lockMismatch`.
-  public func requireSameRequest(_ project: ProjectFile) throws(CatalogError) {
-    guard environment == project.environment.description else {
-      throw .lockMismatch(
-        file: project.folder.appending(Self.name),
-        reason: "it locks '\(environment)', envctl.yaml asks for '\(project.environment)'")
-    }
-  }
-
   /// Refuses a lock that was written for another request or lacks a platform.
   ///
   /// - Throws: `CatalogError.lockMismatch`.
   public func requireMatch(_ project: ProjectFile) throws(CatalogError) {
-    try requireSameRequest(project)
     let file = project.folder.appending(Self.name)
+    guard environment == project.environment.description else {
+      throw .lockMismatch(file: file, reason: "it locks '\(environment)', envctl.yaml asks for '\(project.environment)'")
+    }
     let missing = project.platforms.map(\.description).filter { images[$0] == nil }
     guard missing.isEmpty else {
       throw .lockMismatch(file: file, reason: "it has no image for \(missing.joined(separator: ", "))")

@@ -140,10 +140,4 @@ public enum TripleError: Diagnostic, Equatable {
   }
 
   public var exitCode: ExitCode { .usage }
-
-  private static func advice(_ nearest: [String], _ recipe: String?) -> String {
-    let making = recipe.map { "`envctl image build \($0)` makes it from packages" }
-    let taking = nearest.isEmpty ? nil : "nearest published: " + nearest.joined(separator: ", ")
-    return [making, taking].compactMap { $0 }.joined(separator: "; ")
-  }
 }

@@ -61,17 +61,6 @@ extension Workbench {
       environment: project.environment, resolved: source, index: index, images: images, allowedUnpinned: waived)
   }
 
-  /// The lock to bring a project up by: the written one, or for an image in a registry what it would be. A tag that nobody has locked is
-  /// refused here; a digest is a pin by itself.
-  func lockToProvision(_ project: ProjectFile, written: EnvironmentLock?) throws -> EnvironmentLock? {
-    guard case .image(let reference) = try written?.resolved ?? choose(project.environment).source else { return written }
-    guard let written else {
-      guard reference.digest != nil else { throw FlowError.unpinned(reference: "\(reference)") }
-      return try freshLock(project, platforms: [platform], allowUnpinned: false)
-    }
-    return written.images[platform.description] == nil ? try extended(written, project, by: [platform]) : written
-  }
-
   /// Adds platforms to a lock from the very image it locks.
   private func extended(_ lock: EnvironmentLock, _ project: ProjectFile, by platforms: [Platform]) throws -> EnvironmentLock {
     var choice = SourceChoice(lock.resolved)

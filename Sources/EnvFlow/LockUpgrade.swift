@@ -95,7 +95,7 @@ extension Workbench {
       let unread = Set(left.unread + right.unread).sorted()
       let note = unread.isEmpty ? nil : "the database of \(unread.joined(separator: ", ")) is there and not read"
       let changes = left.changes(to: right)
-      return ((changes, note), "\(changes.count) packages differ")
+      return ((changes, note), "\(changes.count) package\(changes.count == 1 ? " differs" : "s differ")")
     }
   }
 

@@ -33,9 +33,13 @@ extension Workbench {
     guard project.gpu != .required else { throw FlowError.noGPUSupport }
     // Said before minutes of fetching, not after.
     try ContainerLauncher(home: store.home).requireRoot()
-    let written = try EnvironmentLock.read(in: project.folder)
-    try written?.requireSameRequest(project)
-    let lock = try lockToProvision(project, written: written)
+    let lock = try EnvironmentLock.read(in: project.folder)
+    let wanted = project.environment.description
+    if let lock, lock.environment != wanted {
+      throw CatalogError.lockMismatch(
+        file: project.folder.appending(EnvironmentLock.name),
+        reason: "it locks '\(lock.environment)', envctl.yaml asks for '\(wanted)'")
+    }
     let pin = try pin(project, lock: lock)
     if let locked = lock?.baseline, let known = try baseline(of: pin.resolved, manifests: [pin.expected?.digest]), known.digest != locked {
       throw CatalogError.lockMismatch(

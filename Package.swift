@@ -116,7 +116,7 @@ let testTargets: [Target] = [
       system,
     ]),
   tests("EnvBundle", ["EnvCore", "OCI", system]),
-  tests("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "TestSupport", system]),
+  tests("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", "TestSupport", system]),
   tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "TestSupport", "launch-driver", system]),
   tests("EnvDrift", ["EnvCore"]),
   .testTarget(

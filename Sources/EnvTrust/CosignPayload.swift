@@ -33,7 +33,9 @@ struct CosignLayer {
   /// The signature over the payload.
   var signature: [UInt8] {
     get throws(BrokenSignature) {
-      guard let text = descriptor.annotations?[Self.signatureAnnotation] else { throw BrokenSignature("a payload has no signature beside it") }
+      guard let text = descriptor.annotations?[Self.signatureAnnotation] else {
+        throw BrokenSignature("a payload has no signature beside it")
+      }
       guard let bytes = Base64.decode(text) else { throw BrokenSignature("a signature is not base64") }
       return bytes
     }

@@ -45,40 +45,53 @@ public struct ImagePattern: Sendable, Hashable, CustomStringConvertible {
   ///
   /// - Throws: `TrustError.malformedPattern`.
   public init(parsing text: String, folder: FilePath) throws(TrustError) {
-    var base = text[...]
-    if base == "**" {
-      (tail, base) = (.anything, "")
-    } else if base.hasSuffix("/**") {
-      (tail, base) = (.anything, base.dropLast(3))
-    } else if base.hasSuffix("/*") {
-      (tail, base) = (.oneComponent, base.dropLast(2))
-    } else {
-      tail = .nothing
-    }
     description = text
-    components = base.isEmpty ? [] : try Self.components(of: base, in: text, hasTail: tail != .nothing, folder)
-    guard !components.isEmpty || text == "**" else { throw .malformedPattern(text, reason: "it names nothing", underlying: nil) }
+    if text == "**" {
+      (components, tail) = ([], .anything)
+    } else if let path = Self.layoutPath(text) {
+      (components, tail) = path == "**" ? ([TrustSubject.layout], .anything) : try Self.layout(path, in: text, folder)
+    } else {
+      (components, tail) = try Self.repository(text)
+    }
   }
 
-  private static func components(
-    of base: Substring, in text: String, hasTail: Bool, _ folder: FilePath
-  ) throws(TrustError) -> [String] {
-    guard !base.contains("*") else { throw .malformedPattern(text, reason: "'*' and '**' may only be the last component", underlying: nil) }
-    for form in ["oci:", "oci-archive:"] where base.hasPrefix(form) {
-      return TrustSubject.layout(folder.pushing(FilePath(String(base.dropFirst(form.count))))).components
+  /// What follows `oci:` or `oci-archive:`.
+  private static func layoutPath(_ text: String) -> Substring? {
+    ["oci:", "oci-archive:"].first { text.hasPrefix($0) }.map { text.dropFirst($0.count) }
+  }
+
+  private static func split(_ pattern: Substring, in text: String) throws(TrustError) -> (base: Substring, tail: Tail) {
+    let (base, tail): (Substring, Tail) =
+      if pattern.hasSuffix("/**") { (pattern.dropLast(3), .anything) } else if pattern.hasSuffix("/*") {
+        (pattern.dropLast(2), .oneComponent)
+      } else { (pattern, .nothing) }
+    guard !base.contains("*") else {
+      throw .malformedPattern(text, reason: "'*' and '**' may only be the last component", underlying: nil)
     }
+    return (base, tail)
+  }
+
+  private static func layout(_ path: Substring, in text: String, _ folder: FilePath) throws(TrustError) -> ([String], Tail) {
+    let (base, tail) = try split(path, in: text)
+    guard !path.isEmpty else { throw .malformedPattern(text, reason: "it names no folder", underlying: nil) }
+    let place = path.hasPrefix("/") ? FilePath("/" + base) : folder.pushing(FilePath(String(base)))
+    return (TrustSubject.layout(place).components, tail)
+  }
+
+  private static func repository(_ text: String) throws(TrustError) -> ([String], Tail) {
+    let (base, tail) = try split(text[...], in: text)
+    // With a tail the base may be a registry alone; two more components make a reference of any base.
+    let added = tail == .nothing ? [] : ["x", "x"]
+    let reference: ImageReference
     do {
-      // With a tail the base may be a registry alone; two more components make a reference of any base.
-      let reference = try ImageReference(parsing: base + (hasTail ? "/x/x" : ""))
-      guard reference.tag == nil, reference.digest == nil else {
-        throw TrustError.malformedPattern(text, reason: "it covers every tag and digest of a repository, so it names none", underlying: nil)
-      }
-      return TrustSubject.registry(reference).components.dropLast(hasTail ? 2 : 0)
-    } catch let error as TrustError {
-      throw error
+      reference = try ImageReference(parsing: ([String(base)] + added).joined(separator: "/"))
     } catch {
       throw .malformedPattern(text, reason: "it names no repository", underlying: error)
     }
+    guard reference.tag == nil, reference.digest == nil else {
+      throw .malformedPattern(text, reason: "it covers every tag and digest of a repository, so it names none", underlying: nil)
+    }
+    return (Array(TrustSubject.registry(reference).components.dropLast(added.count)), tail)
   }
 
   /// Whether the pattern covers the image.

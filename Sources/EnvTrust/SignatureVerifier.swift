@@ -64,13 +64,11 @@ public struct SignatureVerifier {
 
   /// Signatures of cosign's first layout.
   private func tagged(_ digest: Digest) throws -> [Finding] {
-    guard let bytes = try source.manifest(tag: CosignLayer.tag(for: digest)) else { return [] }
-    do {
+    try unlessBroken {
+      guard let bytes = try source.manifest(tag: CosignLayer.tag(for: digest)) else { return [] }
       let layers = try CosignLayer.layers(bytes)
       try requireFew(layers.count)
-      return try layers.compactMap { layer in try finding { try judge(layer, of: digest) } }
-    } catch let error as BrokenSignature {
-      return [.broken(error.reason)]
+      return try layers.flatMap { layer in try unlessBroken { [try judge(layer, of: digest)] } }
     }
   }
 
@@ -87,13 +85,11 @@ public struct SignatureVerifier {
 
   /// Sigstore bundles that refer to the image.
   private func referring(_ digest: Digest) throws -> [Finding] {
-    let referrers = try source.referrers(of: digest)
-    do {
+    try unlessBroken {
+      let referrers = try source.referrers(of: digest)
       try requireFew(referrers.count)
-    } catch {
-      return [.broken(error.reason)]
+      return try referrers.flatMap { referrer in try unlessBroken { [try judge(referrer, of: digest)].compactMap { $0 } } }
     }
-    return try referrers.compactMap { referrer in try finding { try judge(referrer, of: digest) } }
   }
 
   /// Nil for what is no signature of an image: an inventory, a scan, a statement about how it was built.
@@ -103,11 +99,15 @@ public struct SignatureVerifier {
     else { return nil }
     let bundle = try SigstoreBundle.parse(source.proven(manifest.bundle, limit: SignatureLimits.bundle, what: "a bundle"))
     if bundle.isKeyless { return .keyless }
-    guard bundle.verificationMaterial.publicKey != nil else { throw BrokenSignature("a bundle does not say what it is to be verified with") }
+    guard bundle.verificationMaterial.publicKey != nil else {
+      throw BrokenSignature("a bundle does not say what it is to be verified with")
+    }
     if let envelope = bundle.dsseEnvelope { return try judge(envelope, of: digest) }
     guard let message = bundle.messageSignature else { return nil }
     let signature = try message.signature(over: digest)
-    guard let document = try source.proven(digest, what: "the signed manifest") else { throw BrokenSignature("the signed manifest is gone") }
+    guard let document = try source.proven(digest, what: "the signed manifest") else {
+      throw BrokenSignature("the signed manifest is gone")
+    }
     guard let key = signer(of: document, signature) else { return .foreign }
     return compared(VerifiedIdentity(kind: .sigstoreBundle, key: key.fingerprint, digest: digest, reference: nil), [:])
   }
@@ -140,12 +140,14 @@ public struct SignatureVerifier {
     }
   }
 
-  /// A broken signature is a finding; an unreachable source is not.
-  private func finding(_ body: () throws -> Finding?) throws -> Finding? {
+  /// A broken signature is a finding; a source that cannot be reached is an error.
+  private func unlessBroken(_ body: () throws -> [Finding]) throws -> [Finding] {
     do {
       return try body()
     } catch let error as BrokenSignature {
-      return .broken(error.reason)
+      return [.broken(error.reason)]
+    } catch let error as any Diagnostic where error.exitCode == .verification {
+      return [.broken(error.summary)]
     }
   }
 }

@@ -5,7 +5,9 @@ import Signing
 
 /// The manifest that ties a bundle to an image (cosign specs/BUNDLE_SPEC.md; image-spec manifest.md, "subject").
 struct BundleManifest: Decodable {
-  static let mediaTypes: Set<String> = ["application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.dev.sigstore.bundle+json;version=0.3"]
+  static let mediaTypes: Set<String> = [
+    "application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.dev.sigstore.bundle+json;version=0.3",
+  ]
 
   struct Config: Decodable { var mediaType: String? }
   var artifactType: String?

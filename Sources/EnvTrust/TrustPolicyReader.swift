@@ -55,7 +55,9 @@ extension TrustPolicy {
     }
     if try mapping["require"]?.choice(Requirement.self) == .any {
       for key in ["keys", "annotations"] {
-        if let node = mapping[key] { throw YAMLError(mark: node.mark, problem: "`require: any` asks for no signature, so '\(key)' says nothing") }
+        if let node = mapping[key] {
+          throw YAMLError(mark: node.mark, problem: "`require: any` asks for no signature, so '\(key)' says nothing")
+        }
       }
       return TrustRule(pattern: pattern, demand: nil, mark: images.mark)
     }

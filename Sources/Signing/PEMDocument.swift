@@ -32,7 +32,9 @@ enum PEMDocument {
         guard open == nil else { throw .malformedKey(object: object, reason: "a PEM block begins inside another") }
         open = Block(label: label)
       } else if let label = label(text, after: "-----END ") {
-        guard let block = open, block.label == label else { throw .malformedKey(object: object, reason: "the end of '\(label)' has no begin") }
+        guard let block = open, block.label == label else {
+          throw .malformedKey(object: object, reason: "the end of '\(label)' has no begin")
+        }
         blocks.append(block)
         open = nil
       } else {

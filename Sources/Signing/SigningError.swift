@@ -22,7 +22,8 @@ public enum SigningError: Diagnostic, Equatable {
   public var hint: String? {
     switch self {
     case .malformedKey: "a public key is a PEM file that begins with -----BEGIN PUBLIC KEY-----, such as cosign.pub"
-    case .privateKey: "write out its public half: `cosign public-key --key FILE` or `openssl pkey -in FILE -pubout`; keep the private one elsewhere"
+    case .privateKey:
+      "write out its public half: `cosign public-key --key FILE` or `openssl pkey -in FILE -pubout`; keep the private one elsewhere"
     case .weakKey, .unsupportedKey: nil
     }
   }

@@ -109,7 +109,8 @@ final class Workshop {
     try link("/usr/lib/thing.so", to: "/usr/local/lib/python3.11/dist-packages/thing.py")
     let store = try workshop.store()
     let image = try workshop.build(in: store)
-    let blob = try #require(try store.blob(try #require(image.layers.last).diffID, object: "layer"))
+    let top = try #require(image.layers.last)
+    let blob = try #require(try store.blob(top.diffID, object: "layer"))
     var reader = try ArchiveReader(opening: blob.path.string, format: .tar)
     var kinds: [String: ArchiveEntry.Kind] = [:]
     while let entry = try reader.next() { kinds[entry.path] = entry.kind }

@@ -13,6 +13,7 @@ int cl_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint6
   return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof how);
 }
 
+int cl_openat(int dirfd, const char *path, int flags, mode_t mode) { return openat(dirfd, path, flags, mode); }
 int cl_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 int cl_syncfs(int fd) { return syncfs(fd); }
 

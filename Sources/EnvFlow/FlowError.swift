@@ -9,6 +9,7 @@ public enum FlowError: Diagnostic {
   case noHome
   case noProject(folder: FilePath, known: [String])
   case imageDigestMismatch(environment: String, expected: Digest, actual: Digest, pinnedBy: String)
+  case noSuchImage(String, known: [String])
   case noBaseline(environment: String)
   case noGPUSupport
   case workloadFailed(status: String)
@@ -22,6 +23,7 @@ public enum FlowError: Diagnostic {
     case .noProject(let folder, _): "there is no envctl.yaml in '\(folder)', and no environment was named"
     case .imageDigestMismatch(let environment, let expected, let actual, let pinnedBy):
       "the image of '\(environment)' is not the pinned one: \(pinnedBy) says \(expected), the build made \(actual)"
+    case .noSuchImage(let name, _): "the store holds no image '\(name)'"
     case .noBaseline(let environment): "environment '\(environment)' has no baseline to be compared with"
     case .workloadFailed(let status): "the workload ended with \(status), so what it recorded is no baseline"
     case .noGPUSupport: "envctl.yaml requires a GPU, and GPU passthrough is not built yet"
@@ -36,6 +38,9 @@ public enum FlowError: Diagnostic {
     case .imageDigestMismatch:
       "the recipe or its lock was changed without the pin; after a wanted change, put the new digest into the pin's file"
     case .noGPUSupport: "set `gpu: optional` to work on the processor"
+    case .noSuchImage(let name, let known):
+      known.isEmpty
+        ? "`envctl image pull` or `envctl image build` brings one" : didYouMean(name, among: known) ?? "`envctl image list` lists them"
     case .noBaseline(let environment) where environment.contains(":"): "only environments of the catalog have expected results"
     case .noBaseline: "record one with `envctl baseline record`"
     case .damagedStore(_, _, true): "a running workspace has it mounted: `envctl down` there, then repair again"
@@ -46,7 +51,7 @@ public enum FlowError: Diagnostic {
 
   public var exitCode: ExitCode {
     switch self {
-    case .relativeHome, .noHome, .noProject: .usage
+    case .relativeHome, .noHome, .noProject, .noSuchImage: .usage
     case .imageDigestMismatch, .damagedStore: .verification
     case .noGPUSupport: .host
     case .noBaseline, .workloadFailed: .failed

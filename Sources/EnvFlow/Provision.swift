@@ -106,7 +106,7 @@ extension Workbench {
     let image =
       switch pin.source {
       case .catalog(let entry): try buildImage(recipe: entry.recipe)
-      case .layout(let layout): try importLayout(layout)
+      case .layout(let layout): try load(layout)
       }
     if let expected = pin.expected, image.manifestDigest != expected.digest {
       throw FlowError.imageDigestMismatch(
@@ -122,7 +122,8 @@ extension Workbench {
     return try ImageBuilder(store: store, reporter: reporter).build(recipe, lock)
   }
 
-  private func importLayout(_ layout: LayoutReference) throws -> StoredImage {
+  /// Takes an image of a layout into the store.
+  public func load(_ layout: LayoutReference) throws -> StoredImage {
     try reporter.stage("import") { progress in
       let counter = ByteCounter(total: nil, progress)
       let image = try store.importImage(layout, platform: platform) { counter.add($1, object: $0) }
@@ -133,7 +134,19 @@ extension Workbench {
     }
   }
 
-  private func unpack(_ image: StoredImage) throws -> [MaterialisedLayer] {
+  /// Writes an image of the store into a layout or an archive.
+  public func save(_ image: StoredImage, to layout: LayoutReference) throws {
+    try reporter.stage("save") { progress in
+      let counter = ByteCounter(total: image.layers.reduce(0) { $0 + $1.descriptor.size }, progress)
+      switch layout.form {
+      case .folder: try store.exportImage(image, to: layout.path, tag: layout.tag)
+      case .archive: try store.exportArchive(image, to: layout.path, tag: layout.tag) { counter.add($0, object: "") }
+      }
+      return ((), "\(image.manifestDigest) → \(layout)")
+    }
+  }
+
+  func unpack(_ image: StoredImage) throws -> [MaterialisedLayer] {
     try reporter.stage("unpack") { progress in
       let counter = ByteCounter(total: image.layers.reduce(0) { $0 + $1.descriptor.size }, progress)
       let (layers, unpacked) = try store.materialise(image) { counter.add($0, object: "") }

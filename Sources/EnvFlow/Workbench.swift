@@ -1,6 +1,7 @@
 /// What every flow works with: the store, the catalog, and somebody to tell the story to.
 import EnvCatalog
 import EnvCore
+import EnvRegistry
 import EnvStore
 import OCI
 import SafeFS
@@ -11,12 +12,16 @@ public struct Workbench: Sendable {
   public let store: Store
   public let catalog: Catalog
   public let reporter: any StageReporter
+  public let registry: RegistryClient
   public let platform: Platform
 
-  public init(store: Store, catalog: Catalog, reporter: any StageReporter, platform: Platform = .host) {
+  public init(
+    store: Store, catalog: Catalog, reporter: any StageReporter, registry: RegistryClient, platform: Platform = .host
+  ) {
     self.store = store
     self.catalog = catalog
     self.reporter = reporter
+    self.registry = registry
     self.platform = platform
   }
 

@@ -7,19 +7,29 @@ import SystemPackage
 
 /// Extracts entries below a root. Whiteouts become 0/0 character devices, opaque folders get `trusted.overlay.opaque`.
 struct LayerExtractor: ~Copyable {
-  private var root: RootDirectory
-  private let object: String
+  var root: RootDirectory
+  let object: String
+  /// What lies below; nil when that is not known.
+  let lower: LowerLayers?
+  private let limit: Int64
+  private var byteCount: Int64 = 0
+  /// A folder that is known to be there: archives list a folder's files one after the other.
+  var knownFolder = RelativePath.root
   /// Content digests by inode: names may be replaced or linked later, an inode keeps its content.
-  private(set) var digests: [UInt64: Digest] = [:]
+  var digests: [UInt64: Digest] = [:]
   /// Folder times are set last, because every file made inside a folder changes them.
-  private var folderTimes: [(path: RelativePath, modified: Int64)] = []
+  var folderTimes: [(path: RelativePath, modified: Int64)] = []
   /// Names that are hidden. Whatever else is below the root was made by this layer, and a whiteout, wherever it stands among its
   /// siblings, hides lower layers only.
   private var whiteouts: Set<RelativePath> = []
-  private(set) var entryCount = 0
 
-  init(into folder: FilePath, object: String) throws {
+  /// - Parameters:
+  ///   - lower: The trees below, highest first; nil when they are not known.
+  ///   - limit: The most bytes all files together may have: a sparse file may claim anything in a short archive.
+  init(into folder: FilePath, lower: [FilePath]?, limit: Int64, object: String) throws {
     root = try RootDirectory(folder)
+    self.lower = lower.map { LowerLayers(roots: $0) }
+    self.limit = limit
     self.object = object
   }
 
@@ -27,7 +37,6 @@ struct LayerExtractor: ~Copyable {
   mutating func extract(_ pull: @escaping (inout MutableRawSpan) throws -> Int) throws {
     var reader = try ArchiveReader(format: .tar, object: object, pull: pull)
     while let entry = try reader.next() {
-      entryCount += 1
       let path = try RelativePath(entry.path)
       if path.name.utf8.starts(with: ".wh.".utf8) {
         try applyWhiteout(path)
@@ -47,62 +56,103 @@ struct LayerExtractor: ~Copyable {
       return try finish(entry, path)
     }
     if let hidden = hiddenFolder(above: path) { try reveal(hidden) }
+    try makeFolder(path.parent)
     let wasWhiteout = whiteouts.remove(path) != nil
-    try makeRoom(for: entry, at: path)
     switch entry.kind {
-    case .directory:
-      if try root.status(path) == nil { try root.makeDirectory(path) }
-    case .file: try extractFile(entry, at: path, from: &reader)
-    case .symlink(let target): try root.makeSymlink(path, target: target)
-    case .hardlink(let target): return try makeHardlink(path, target: RelativePath(target))
-    case .characterDevice(let major, let minor): try root.makeNode(path, kind: .characterDevice, major: major, minor: minor)
-    case .blockDevice(let major, let minor): try root.makeNode(path, kind: .blockDevice, major: major, minor: minor)
-    case .fifo: try root.makeNode(path, kind: .fifo, major: 0, minor: 0)
+    case .file: return try extractFile(entry, at: path, from: &reader)
+    case .hardlink(let target): return try makeHardlink(entry, at: path, target: RelativePath(target))
+    default: try makeNode(entry, at: path)
     }
     try finish(entry, path)
     // The lower layers' folder of this name was hidden by the whiteout, so the new one must not merge with it.
     if wasWhiteout, entry.kind == .directory { try makeOpaque(path) }
   }
 
-  /// A folder over a folder takes its attributes; anything else is removed and made anew.
-  private mutating func makeRoom(for entry: ArchiveEntry, at path: RelativePath) throws {
-    guard let present = try root.status(path) else { return }
-    if present.kind == .directory, entry.kind == .directory { return }
+  private mutating func makeNode(_ entry: ArchiveEntry, at path: RelativePath) throws {
+    do {
+      try makeNewNode(entry, at: path)
+    } catch let error as FileSystemError where error.errno == .fileExists {
+      if try makeRoom(for: entry, at: path) { try makeNewNode(entry, at: path) }
+    }
+  }
+
+  private mutating func makeNewNode(_ entry: ArchiveEntry, at path: RelativePath) throws {
+    switch entry.kind {
+    case .directory: try root.makeDirectory(path)
+    case .symlink(let target): try root.makeSymlink(path, target: target)
+    case .characterDevice(let major, let minor): try root.makeNode(path, kind: .characterDevice, major: major, minor: minor)
+    case .blockDevice(let major, let minor): try root.makeNode(path, kind: .blockDevice, major: major, minor: minor)
+    case .fifo: try root.makeNode(path, kind: .fifo, major: 0, minor: 0)
+    case .file, .hardlink: preconditionFailure("made elsewhere")
+    }
+  }
+
+  /// Removes what is at `path`, since the later entry counts; false when it can stay: a folder over a folder takes its attributes.
+  private mutating func makeRoom(for entry: ArchiveEntry, at path: RelativePath) throws -> Bool {
+    guard let present = try root.status(path) else { return true }
+    if present.kind == .directory, entry.kind == .directory { return false }
     if case .hardlink(let target) = entry.kind, try RelativePath(target) == path { throw malformed("\(path) is a hardlink to itself") }
+    try remove(path)
+    return true
+  }
+
+  private mutating func remove(_ path: RelativePath) throws {
     try root.remove(path)
+    knownFolder = .root
   }
 
   private mutating func extractFile(_ entry: ArchiveEntry, at path: RelativePath, from reader: inout ArchiveReader) throws {
-    let file = try root.createFile(path)
+    let file = try createFile(entry, at: path)
     var hasher = SHA256Hasher()
     var count: Int64 = 0
+    let (object, limit, before) = (object, limit, byteCount)
     try reader.readData { bytes in
+      guard before + count <= limit else { throw StoreError.decompressionBomb(object: object, limit: limit) }
       hasher.update(bytes)
       try file.write(bytes)
       count += Int64(bytes.byteCount)
     }
+    byteCount += count
     guard count == entry.size else { throw malformed("\(path) has \(count) bytes, its header says \(entry.size)") }
     digests[try file.status().inode] = hasher.finish()
+    do {
+      try file.setAttributes(attributes(of: entry))
+    } catch {
+      throw needsRoot(error, call: "fchown")
+    }
   }
 
-  private mutating func makeHardlink(_ path: RelativePath, target: RelativePath) throws {
+  private mutating func createFile(_ entry: ArchiveEntry, at path: RelativePath) throws -> OwnedDescriptor {
+    do {
+      return try root.createFile(path)
+    } catch  where error.errno == .fileExists {
+      _ = try makeRoom(for: entry, at: path)
+      return try root.createFile(path)
+    }
+  }
+
+  private mutating func makeHardlink(_ entry: ArchiveEntry, at path: RelativePath, target: RelativePath) throws {
+    _ = try makeRoom(for: entry, at: path)
+    if try root.status(target) == nil { try copyUp(target, for: path) }
     guard let status = try root.status(target), status.kind != .directory else {
-      throw malformed("\(path) is a hardlink to \(target), which this layer does not hold")
+      throw malformed("\(path) is a hardlink to \(target), which is no file")
     }
     try root.makeHardlink(path, target: target)
   }
 
   private mutating func finish(_ entry: ArchiveEntry, _ path: RelativePath) throws {
-    // overlayfs's own attributes are ours to set, never the archive's: they could expose what lower layers hide.
-    let extended = entry.extendedAttributes.filter { !$0.key.hasPrefix("trusted.overlay.") && !$0.key.hasPrefix("user.overlay.") }
-    let attributes = FileAttributes(
-      permissions: entry.permissions, uid: entry.uid, gid: entry.gid, modified: entry.modified, extended: extended)
     do {
-      try root.setAttributes(path, attributes, isSymlink: entry.isSymlink)
+      try root.setAttributes(path, attributes(of: entry), isSymlink: entry.isSymlink)
     } catch {
       throw needsRoot(error, call: "fchownat")
     }
     if entry.kind == .directory { folderTimes.append((path, entry.modified)) }
+  }
+
+  private func attributes(of entry: ArchiveEntry) -> FileAttributes {
+    // overlayfs's own attributes are ours to set, never the archive's: they could expose what lower layers hide.
+    let extended = entry.extendedAttributes.filter { !$0.key.hasPrefix("trusted.overlay.") && !$0.key.hasPrefix("user.overlay.") }
+    return FileAttributes(permissions: entry.permissions, uid: entry.uid, gid: entry.gid, modified: entry.modified, extended: extended)
   }
 
   private mutating func applyWhiteout(_ path: RelativePath) throws {
@@ -118,6 +168,7 @@ struct LayerExtractor: ~Copyable {
       if made.kind == .directory { try makeOpaque(target) }
       return
     }
+    try makeFolder(target.parent)
     try makeDevice(target)
     whiteouts.insert(target)
   }
@@ -143,7 +194,7 @@ struct LayerExtractor: ~Copyable {
   /// Turns a whiteout into an empty folder that goes on hiding what lower layers have below this name.
   private mutating func reveal(_ path: RelativePath) throws {
     whiteouts.remove(path)
-    try root.remove(path)
+    try remove(path)
     try makeOpaque(path)
   }
 
@@ -156,6 +207,7 @@ struct LayerExtractor: ~Copyable {
   }
 
   private mutating func makeOpaque(_ path: RelativePath) throws {
+    try makeFolder(path.parent)
     switch try root.status(path)?.kind {
     case .directory: break
     case nil: try root.makeDirectory(path)

@@ -13,64 +13,165 @@ public struct MaterialisedLayer: Sendable, Hashable {
   public let root: FilePath
 }
 
-/// A way to keep unpacked layers.
-protocol LayerFormat: Sendable {
+/// A plain folder `fs` for overlayfs, with the list of its files beside it.
+enum DirectoryLayerFormat {
   /// Turns the tar that `pull` delivers into the finished form below `folder`, which is empty.
   ///
-  /// - Returns: The number of entries.
-  func unpack(_ pull: @escaping (inout MutableRawSpan) throws -> Int, into folder: FilePath, object: String) throws -> Int
-}
-
-/// A plain folder `fs` for overlayfs, with the list of its files beside it.
-struct DirectoryLayerFormat: LayerFormat {
-  func unpack(_ pull: @escaping (inout MutableRawSpan) throws -> Int, into folder: FilePath, object: String) throws -> Int {
+  /// - Parameter lower: The trees below, highest first; nil when they are not known, and then a layer that depends on them is refused with
+  ///   `LayerNeedsLower`.
+  static func unpack(_ pull: @escaping Pull, into folder: FilePath, lower: [FilePath]?, limit: Int64, object: String) throws {
     let tree = folder.appending("fs")
     try FileSystem.createDirectories(tree)
     // A layer need not have an entry for its root, and the user's umask must not show in a container.
     try FileSystem.setPermissions(tree, 0o755)
-    var extractor = try LayerExtractor(into: tree, object: object)
+    var extractor = try LayerExtractor(into: tree, lower: lower, limit: limit, object: object)
     try extractor.extract(pull)
     let digests = extractor.digests
-    let records = try TreeScan.records(tree) { digests[$0.status.inode] }
+    let (records, stamp) = try TreeScan.records(tree) { digests[$0.status.inode] }
     try FileSystem.writeAtomically(FileManifest(records: records).bytes, to: folder.appending("files.mtree"))
-    try FileSystem.writeAtomically(Array(try TreeScan.stamp(tree).description.utf8), to: folder.appending("stamp"))
-    return extractor.entryCount
+    try FileSystem.writeAtomically(Array(stamp.description.utf8), to: folder.appending("stamp"))
+  }
+}
+
+extension StoredImage {
+  /// The layers as they are mounted, lowest first. A layer an image lists twice counts once, at its upper place: overlayfs refuses a folder
+  /// named twice, and the upper one hides and holds everything the lower one does.
+  var mountedLayers: [Layer] {
+    layers.enumerated().filter { index, layer in !layers[(index + 1)...].contains { $0.diffID == layer.diffID } }.map(\.element)
+  }
+
+  /// The names under which the layer at `index` of `mountedLayers` may lie in the store.
+  ///
+  /// Most layers stand alone and are shared by all images that have them: their name is the diffID. One that has files below folders it does
+  /// not list, or hardlinks to files it does not hold, is only complete together with the layers below; its name says which.
+  func layerKeys(_ index: Int) -> (alone: Digest, stacked: Digest) {
+    let stack = mountedLayers[...index].map(\.diffID.description).joined(separator: " ")
+    return (mountedLayers[index].diffID, Digest.sha256(of: Array(("stacked " + stack).utf8)))
   }
 }
 
 extension Store {
   /// Unpacks the layers of an image that are not unpacked yet, and proves those that are. Lowest first.
   ///
-  /// A layer an image lists twice is returned once, at its upper place: overlayfs refuses a folder named twice, and the upper one
-  /// hides and holds everything the lower one does.
   /// - Throws: `StoreError.fileChanged` when an unpacked file is not what the layer holds; `.digestMismatch` when a blob or its tar is not.
   public func materialise(
-    _ image: StoredImage, progress: @escaping @Sendable (_ unpackedBytes: Int64) -> Void = { _ in }
+    _ image: StoredImage, progress: @escaping @Sendable (_ blobBytes: Int64) -> Void = { _ in }
   ) throws -> (layers: [MaterialisedLayer], unpacked: Int) {
-    let layers = image.layers.enumerated().filter { index, layer in
-      !image.layers[(index + 1)...].contains { $0.diffID == layer.diffID }
+    let layers = image.mountedLayers
+    // Those that stand alone, together; then the others from below, because each needs what is below it.
+    var roots = try concurrentMap(Array(layers.indices), width: 2) { index in
+      try self.materialise(image, index, lower: nil, progress: progress)
     }
-    let results = try concurrentMap(Array(layers), width: 2) { index, layer in
-      try self.materialise(layer, object: "layer \(index + 1) of image \(image.manifestDigest.short)", progress: progress)
+    for index in layers.indices where roots[index] == nil {
+      let lower = roots[..<index].reversed().compactMap { $0?.root }
+      roots[index] = try materialise(image, index, lower: lower, progress: progress)
     }
-    return (results.map(\.layer), results.count(where: \.isNew))
+    let finished = zip(layers, roots).compactMap { layer, result in
+      result.map { MaterialisedLayer(diffID: layer.diffID, root: $0.root) }
+    }
+    return (finished, roots.count { $0?.isNew == true })
   }
 
+  /// The tree of one layer; nil when it cannot be made without its lower layers.
   private func materialise(
-    _ layer: StoredImage.Layer, object: String, progress: @escaping @Sendable (Int64) -> Void
-  ) throws -> (layer: MaterialisedLayer, isNew: Bool) {
-    let finished = MaterialisedLayer(diffID: layer.diffID, root: layerPath(layer.diffID).appending("fs"))
-    if try proveLayer(layer.diffID) { return (finished, false) }
-    return try withLock("layer-" + layer.diffID.hex) {
-      if try proveLayer(layer.diffID) { return (finished, false) }
-      try unpack(layer, object: object, progress: progress)
-      return (finished, true)
+    _ image: StoredImage, _ index: Int, lower: [FilePath]?, progress: @escaping @Sendable (Int64) -> Void
+  ) throws -> (root: FilePath, isNew: Bool)? {
+    let (alone, stacked) = image.layerKeys(index)
+    for key in [alone, stacked] where try proveLayer(key) { return (layerPath(key).appending("fs"), false) }
+    let key = lower == nil ? alone : stacked
+    let layer = image.mountedLayers[index]
+    let object = "layer \(index + 1) of image \(image.manifestDigest.short)"
+    return try withLock("layer-" + key.hex) {
+      if try proveLayer(key) { return (layerPath(key).appending("fs"), false) }
+      guard FileSystem.exists(blobPath(layer.descriptor.digest)) else {
+        throw StoreError.missingBlob(object: object, digest: layer.descriptor.digest)
+      }
+      let path = blobPath(layer.descriptor.digest)
+      do {
+        try pass(layer, key: key, lower: lower, blob: nil, object: object, progress: progress) { receive in
+          try OwnedDescriptor.read(path).forEachChunk(receive)
+        }
+      } catch is LayerNeedsLower {
+        return nil
+      }
+      return (layerPath(key).appending("fs"), true)
+    }
+  }
+
+  /// Brings a layer into the store in one pass: its blob, and its files where it stands alone.
+  ///
+  /// What is there already is not fetched again. Two callers at once do the work once.
+  /// - Parameter source: Delivers the blob; called at most once.
+  /// - Throws: `StoreError` when the bytes are not those of the descriptor and the diffID, or cannot be unpacked; then nothing has entered
+  ///   the store. What `source` throws.
+  public func ingestLayer(
+    _ layer: StoredImage.Layer, object: String, progress: @escaping @Sendable (_ blobBytes: Int64) -> Void = { _ in },
+    from source: @escaping LayerSource
+  ) throws {
+    let digest = layer.descriptor.digest
+    if try blob(digest, object: object) != nil { return }
+    try withLock("blob-" + digest.hex) {
+      if try blob(digest, object: object) != nil { return }
+      try withLock("layer-" + layer.diffID.hex) {
+        let writer = try beginBlob(size: layer.descriptor.size, object: object)
+        try pass(layer, key: layer.diffID, lower: nil, blob: writer, object: object, progress: progress, from: source)
+      }
+    }
+  }
+
+  /// One pass over a layer. The tree enters the store under `key` unless one is there; the blob, when it is to be kept.
+  ///
+  /// - Throws: `LayerNeedsLower`, unless the blob is to be kept: then that is no failure, and the tree is for a later pass.
+  private func pass(
+    _ layer: StoredImage.Layer, key: Digest, lower: [FilePath]?, blob: PendingBlob?, object: String,
+    progress: @escaping @Sendable (Int64) -> Void, from source: @escaping LayerSource
+  ) throws {
+    guard let compression = layer.descriptor.mediaType.layerCompression else {
+      throw OCIDocumentError.unpackableLayer(object, layer.descriptor.mediaType)
+    }
+    let temporary = try temporaryPath("layer")
+    // The next command sweeps up what stays; the first error is the one to tell.
+    defer { try? FileSystem.removeTree(temporary) }
+    try FileSystem.createDirectories(temporary)
+    let limit = LayerPipeline.limit(blobSize: layer.descriptor.size)
+    let isUnpacked = blob != nil && FileSystem.exists(layerPath(key))
+    let pipeline = LayerPipeline(compression: compression, object: object, limit: limit)
+    let result = try pipeline.run(from: source, keep: { try blob?.write($0) }, progress: progress) { pull in
+      // A tree that is there already was made from the same tar, whatever its blob's compression; only the digest is still wanted.
+      if isUnpacked { return }
+      try DirectoryLayerFormat.unpack(pull, into: temporary, lower: lower, limit: limit, object: object)
+    }
+    try check(result, layer, object: object, isStored: blob == nil, mayNeedLower: blob != nil)
+    try OwnedDescriptor.directory(temporary).syncFileSystem()
+    try blob?.commit(result.blob)
+    if result.failure == nil, !isUnpacked {
+      try FileSystem.rename(temporary, to: layerPath(key))
+      try FileSystem.syncDirectory(home.appending("layers"))
+    }
+  }
+
+  /// The digest of the blob is looked at first: damage usually shows as a malformed archive, and the digest is the truer reason.
+  private func check(_ pass: LayerPass, _ layer: StoredImage.Layer, object: String, isStored: Bool, mayNeedLower: Bool) throws {
+    guard pass.blob == layer.descriptor.digest else {
+      throw StoreError.digestMismatch(
+        object: object, expected: layer.descriptor.digest, actual: pass.blob, path: isStored ? blobPath(layer.descriptor.digest) : nil)
+    }
+    if let failure = pass.failure {
+      if failure is LayerNeedsLower {
+        if mayNeedLower { return }
+        throw failure
+      }
+      if failure is StoreError || (failure as? FileSystemError)?.isOfHost == true { throw failure }
+      throw StoreError.malformedLayer(object: object, reason: "its content is not acceptable", underlying: failure)
+    }
+    guard let tar = pass.tar, tar == layer.diffID else {
+      throw StoreError.digestMismatch(object: "uncompressed " + object, expected: layer.diffID, actual: pass.tar ?? layer.diffID, path: nil)
     }
   }
 
   /// Whether the layer is unpacked. When its stamp says that somebody touched it, every file is read and compared.
-  func proveLayer(_ diffID: Digest) throws -> Bool {
-    let folder = layerPath(diffID)
+  func proveLayer(_ key: Digest) throws -> Bool {
+    let folder = layerPath(key)
     guard FileSystem.exists(folder) else { return false }
     let stampPath = folder.appending("stamp")
     let stamp = try FileSystem.exists(stampPath) ? String(decoding: FileSystem.readFile(stampPath, limit: 200), as: UTF8.self) : ""
@@ -78,66 +179,23 @@ extension Store {
     // Taken before the files are read, so that what changes meanwhile does not pass next time.
     let actual = FileSystem.exists(tree) ? try TreeScan.stamp(tree).description : "missing"
     if stamp == actual { return true }
-    let differences = try layerDifferences(diffID)
+    let differences = try layerDifferences(key)
     // Whatever is done in a folder changes the folder's time, which says less than what was done.
     if let difference = differences.first(where: { $0.property != "time" }) ?? differences.first {
-      throw StoreError.fileChanged(layer: diffID, difference: difference)
+      throw StoreError.fileChanged(layer: key, difference: difference)
     }
     try FileSystem.writeAtomically(Array(actual.utf8), to: stampPath)
     return true
   }
 
   /// Everything in which an unpacked layer differs from its manifest; reads every byte.
-  func layerDifferences(_ diffID: Digest) throws -> [FileDifference] {
-    let folder = layerPath(diffID)
+  func layerDifferences(_ key: Digest) throws -> [FileDifference] {
+    let folder = layerPath(key)
     let path = folder.appending("files.mtree")
     guard let manifest = FileManifest(try FileSystem.readFile(path, limit: 1 << 30)) else {
       throw StoreError.unreadableRecord(path: path, reason: "it is not an mtree of this envctl")
     }
     return try TreeScan.differences(folder.appending("fs"), from: manifest, width: 2)
-  }
-
-  /// One pass: blob → SHA-256 of the blob → inflate → SHA-256 of the tar → files. Nothing is kept unless both digests are right.
-  private func unpack(_ layer: StoredImage.Layer, object: String, progress: @escaping @Sendable (Int64) -> Void) throws {
-    guard let compression = layer.descriptor.mediaType.layerCompression else {
-      throw OCIDocumentError.unpackableLayer(object, layer.descriptor.mediaType)
-    }
-    guard FileSystem.exists(blobPath(layer.descriptor.digest)) else {
-      throw StoreError.missingBlob(object: object, digest: layer.descriptor.digest)
-    }
-    let temporary = try temporaryPath("layer")
-    do {
-      try FileSystem.createDirectories(temporary)
-      let blob = try HashedSource(file: blobPath(layer.descriptor.digest))
-      let tar = HashedPull(try plain(compression, object: object) { try blob.read(into: &$0) }, progress: progress)
-      do {
-        _ = try DirectoryLayerFormat().unpack({ try tar.read(into: &$0) }, into: temporary, object: object)
-        try tar.drain()
-        try blob.drain()
-      } catch {
-        // A damaged blob usually shows as a malformed archive first; the digest is the truer reason.
-        try blob.drain()
-        try blob.expect(layer.descriptor.digest, object: object, path: blobPath(layer.descriptor.digest))
-        if error is StoreError || (error as? FileSystemError)?.isOfHost == true { throw error }
-        throw StoreError.malformedLayer(object: object, reason: "its content is not acceptable", underlying: error)
-      }
-      try blob.expect(layer.descriptor.digest, object: object, path: blobPath(layer.descriptor.digest))
-      try tar.expect(layer.diffID, object: "uncompressed " + object)
-      try OwnedDescriptor.directory(temporary).syncFileSystem()
-      try FileSystem.rename(temporary, to: layerPath(layer.diffID))
-      try FileSystem.syncDirectory(home.appending("layers"))
-    } catch {
-      try? FileSystem.removeTree(temporary)  // The next command sweeps up what stays; the first error is the one to tell.
-      throw error
-    }
-  }
-
-  private func plain(_ compression: LayerCompression, object: String, _ pull: @escaping Pull) throws -> Pull {
-    switch compression {
-    case .uncompressed: pull
-    case .gzip: try decompressing(.gzip, object: object, pull)
-    case .zstd: try decompressing(.zstd, object: object, pull)
-    }
   }
 }
 
@@ -145,75 +203,5 @@ extension FileSystemError {
   /// Whether the machine is to blame. The rest comes from names in the archive that contradict each other.
   fileprivate var isOfHost: Bool {
     ![.fileExists, .notDirectory, .isDirectory, .fileNameTooLong, .tooManySymbolicLinkLevels, .noSuchFileOrDirectory].contains(errno)
-  }
-}
-
-/// A file whose bytes are hashed as they are read.
-private final class HashedSource {
-  private let file: OwnedDescriptor
-  private var hasher = HashState()
-
-  init(file path: FilePath) throws { file = try OwnedDescriptor.read(path) }
-
-  func read(into span: inout MutableRawSpan) throws -> Int {
-    let count = try file.read(into: &span)
-    hasher.update(span.bytes.extracting(first: count))
-    return count
-  }
-
-  /// Reads what the consumer left, so that the digest covers the whole file.
-  func drain() throws { try file.forEachChunk { hasher.update($0) } }
-
-  func expect(_ expected: Digest, object: String, path: FilePath) throws {
-    let actual = hasher.digest()
-    guard actual == expected else { throw StoreError.digestMismatch(object: object, expected: expected, actual: actual, path: path) }
-  }
-}
-
-/// A pull whose bytes are hashed as they pass.
-private final class HashedPull {
-  private let pull: Pull
-  private let progress: (Int64) -> Void
-  private var hasher = HashState()
-
-  init(_ pull: @escaping Pull, progress: @escaping (Int64) -> Void) {
-    self.pull = pull
-    self.progress = progress
-  }
-
-  func read(into span: inout MutableRawSpan) throws -> Int {
-    let count = try pull(&span)
-    hasher.update(span.bytes.extracting(first: count))
-    progress(Int64(count))
-    return count
-  }
-
-  func drain() throws {
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      var bytes = buffer.mutableSpan
-      var span = bytes.mutableBytes
-      if try read(into: &span) == 0 { return }
-    }
-  }
-
-  func expect(_ expected: Digest, object: String) throws {
-    let actual = hasher.digest()
-    guard actual == expected else { throw StoreError.digestMismatch(object: object, expected: expected, actual: actual, path: nil) }
-  }
-}
-
-/// A hasher inside a class: a non-copyable value can be consumed only once, so the digest is remembered.
-private struct HashState: ~Copyable {
-  private var hasher: SHA256Hasher? = SHA256Hasher()
-  private var result: Digest?
-
-  mutating func update(_ bytes: RawSpan) { hasher?.update(bytes) }
-
-  mutating func digest() -> Digest {
-    if let result { return result }
-    guard let finished = hasher.take()?.finish() else { preconditionFailure("a hasher is consumed once") }
-    result = finished
-    return finished
   }
 }

@@ -13,7 +13,10 @@ public final class LayerHold: Sendable {
 extension Store {
   /// Keeps the layers of an image from being removed. Taken before they are proven, so that what was proven is what is mounted.
   public func hold(_ image: StoredImage) throws -> [LayerHold] {
-    try image.layers.map { LayerHold(try FileLock.shared(usePath($0.diffID))) }
+    try image.mountedLayers.indices.flatMap { index in
+      let (alone, stacked) = image.layerKeys(index)
+      return try [alone, stacked].map { LayerHold(try FileLock.shared(usePath($0))) }
+    }
   }
 
   func usePath(_ diffID: Digest) -> FilePath { home.appending("locks").appending("use-" + diffID.hex) }

@@ -1,4 +1,4 @@
-/// OCI image layouts on disk as a source and a destination of images (image-spec image-layout.md).
+/// OCI image layouts on disk as a source of images (image-spec image-layout.md).
 import Archive
 import EnvCore
 import OCI
@@ -32,7 +32,7 @@ public struct LayoutReference: Sendable, Equatable, CustomStringConvertible {
     LayoutReference(form: form, path: folder.pushing(path).lexicallyNormalized(), tag: tag)
   }
 
-  private init(form: Form, path: FilePath, tag: String?) {
+  public init(form: Form, path: FilePath, tag: String?) {
     self.form = form
     self.path = path
     self.tag = tag
@@ -42,7 +42,7 @@ public struct LayoutReference: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension Store {
-  private static let tagAnnotation = "org.opencontainers.image.ref.name"
+  static let tagAnnotation = "org.opencontainers.image.ref.name"
 
   /// Brings an image of a layout into the store, every blob proven on the way, and returns it.
   ///
@@ -70,46 +70,7 @@ extension Store {
     return image
   }
 
-  /// Writes an image into a layout folder, which is made when it is not there. Other images in it stay.
-  public func exportImage(_ image: StoredImage, to folder: FilePath, tag: String?) throws {
-    let blobs = folder.appending("blobs/sha256")
-    try FileSystem.createDirectories(blobs)
-    let manifest = Descriptor(mediaType: image.manifest.mediaType ?? .imageManifest, digest: image.manifestDigest, size: image.manifestSize)
-    for descriptor in image.layers.map(\.descriptor) + [image.manifest.config, manifest] {
-      try export(descriptor, to: blobs.appending(descriptor.digest.hex))
-    }
-    // The index may name only what lasts.
-    try FileSystem.syncDirectory(blobs)
-    try FileSystem.writeAtomically(Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8), to: folder.appending("oci-layout"))
-    let indexPath = folder.appending("index.json")
-    var index = FileSystem.exists(indexPath) ? try ImageIndex.parse(readIndex(folder), object: "\(indexPath)") : ImageIndex(manifests: [])
-    var entry = manifest
-    entry.platform = image.config.platform
-    if let tag { entry.annotations = [Self.tagAnnotation: tag] }
-    index.manifests.removeAll { $0.digest == entry.digest && $0.annotations == entry.annotations }
-    if let tag { index.manifests.removeAll { $0.annotations?[Self.tagAnnotation] == tag } }
-    index.manifests.append(entry)
-    try FileSystem.writeAtomically(try CanonicalJSON.encode(index), to: indexPath)
-  }
-
-  private func export(_ descriptor: Descriptor, to target: FilePath) throws {
-    guard let blob = try blob(descriptor.digest, object: "blob \(descriptor.digest.short)") else {
-      throw StoreError.missingBlob(object: "a part of the image", digest: descriptor.digest)
-    }
-    if try FileSystem.status(target)?.size == blob.size, (try? prove(blob.digest, at: target, object: "")) != nil { return }
-    let temporary = target.removingLastComponent().appending(".\(blob.digest.short).\(FileSystem.uniqueSuffix())")
-    do {
-      let file = try OwnedDescriptor.create(temporary)
-      try OwnedDescriptor.read(blob.path).forEachChunk { try file.write($0) }
-      try file.sync()
-      try FileSystem.rename(temporary, to: target)
-    } catch {
-      try? FileSystem.removeFile(temporary)  // The first error is the one to tell.
-      throw error
-    }
-  }
-
-  private func readIndex(_ folder: FilePath) throws -> [UInt8] {
+  func readIndex(_ folder: FilePath) throws -> [UInt8] {
     let path = folder.appending("index.json")
     guard FileSystem.exists(path) else { throw StoreError.malformedLayout(path: folder, reason: "it has no index.json") }
     return try FileSystem.readFile(path, limit: 4 << 20)
@@ -156,9 +117,8 @@ extension Store {
     guard descriptor.mediaType == .imageIndex || descriptor.mediaType == .dockerManifestList else { return descriptor }
     let blob = try importBlob(descriptor.digest, descriptor.size, "index", from: reference, progress: progress)
     let index = try ImageIndex.parse(try document(blob, "index of \(reference)"), object: "index of \(reference)")
-    let found = index.manifests.first { $0.platform?.os == platform.os && $0.platform?.architecture == platform.architecture }
-    guard let found else {
-      let offered = index.manifests.compactMap { $0.platform?.description }.joined(separator: ", ")
+    guard let found = index.image(for: platform) else {
+      let offered = index.platforms.map(\.description).joined(separator: ", ")
       throw StoreError.malformedLayout(path: reference.path, reason: "it has no image for \(platform), only for \(offered)")
     }
     return found

@@ -11,6 +11,8 @@ public enum StoreError: Diagnostic {
   case fileChanged(layer: Digest, difference: FileDifference)
   case missingBlob(object: String, digest: Digest)
   case malformedLayer(object: String, reason: String, underlying: (any Error)?)
+  /// The layer unpacks to more than any real one does.
+  case decompressionBomb(object: String, limit: Int64)
   case newerStore(path: FilePath, schema: Int)
   case unusableHome(path: FilePath, underlying: any Error)
   case needsRoot(action: String)
@@ -24,6 +26,8 @@ public enum StoreError: Diagnostic {
     case .fileChanged(let layer, let difference): "layer \(layer) was changed after it was unpacked: \(difference)"
     case .missingBlob(let object, let digest): "\(object) (\(digest)) is missing"
     case .malformedLayer(let object, let reason, _): "\(object) cannot be unpacked: \(reason)"
+    case .decompressionBomb(let object, let limit):
+      "\(object) unpacks to more than \(ByteCount(limit)), which its compressed size does not justify: it is made to fill a disk"
     case .newerStore(let path, let schema): "the store at '\(path)' has schema \(schema), which is newer than this envctl knows"
     case .unusableHome(let path, _): "the store at '\(path)' cannot be used"
     case .needsRoot(let action): "\(action) needs root: files must get the owners the image gives them"
@@ -53,7 +57,7 @@ public enum StoreError: Diagnostic {
 
   public var exitCode: ExitCode {
     switch self {
-    case .digestMismatch, .sizeMismatch, .fileChanged, .malformedLayer, .missingBlob, .malformedLayout: .verification
+    case .digestMismatch, .sizeMismatch, .fileChanged, .malformedLayer, .decompressionBomb, .missingBlob, .malformedLayout: .verification
     case .newerStore, .unreadableRecord: .failed
     case .unusableHome, .needsRoot: .host
     }

@@ -48,12 +48,15 @@ extension Store {
   }
 
   /// Reads manifest and config alone; the layers' blobs may be missing.
-  func imageDocuments(_ manifestDigest: Digest) throws -> StoredImage? {
+  public func imageDocuments(_ manifestDigest: Digest) throws -> StoredImage? {
     let object = "manifest of image \(manifestDigest.short)"
     guard let bytes = try readDocument(manifestDigest, object: object) else { return nil }
     let manifest = try ImageManifest.parse(bytes, object: object)
     let configObject = "config of image \(manifestDigest.short)"
     guard let configBytes = try readDocument(manifest.config.digest, object: configObject) else { return nil }
+    guard manifest.config.mediaType.isImageConfig else {
+      throw OCIDocumentError.notAnImage("image \(manifestDigest.short)", manifest.config.mediaType)
+    }
     let config = try CanonicalJSON.decode(ImageConfig.self, from: configBytes, object: configObject)
     let diffIDs = config.rootfs.diffIDs
     guard manifest.layers.count == diffIDs.count else {

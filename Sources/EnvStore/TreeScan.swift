@@ -22,10 +22,14 @@ public struct FileDifference: Sendable, Equatable, Codable, CustomStringConverti
 }
 
 enum TreeScan {
-  /// The records of every file below `root`; `digest` says what a regular file's content is.
-  static func records(_ root: FilePath, digest: (borrowing TreeNode) throws -> Digest?) throws -> [FileRecord] {
+  /// The records of every file below `root`, and its stamp; `digest` says what a regular file's content is.
+  static func records(
+    _ root: FilePath, digest: (borrowing TreeNode) throws -> Digest?
+  ) throws -> (records: [FileRecord], stamp: Digest) {
     var records: [FileRecord] = []
+    var stamp = StampHasher()
     try FileSystem.walk(root) { node in
+      stamp.add(node)
       let status = node.status
       let isDevice = status.kind == .characterDevice || status.kind == .blockDevice
       records.append(
@@ -39,14 +43,21 @@ enum TreeScan {
           device: isDevice ? "\(status.device.major),\(status.device.minor)" : nil,
           extendedAttributes: try node.extendedAttributes().filter { isOfLayer($0.key) }.mapValues(hex)))
     }
-    return records
+    return (records, stamp.finish())
   }
 
   /// A fingerprint of every inode below `root`: unchanged as long as nobody wrote, renamed, added or removed anything there.
   static func stamp(_ root: FilePath) throws -> Digest {
-    var hasher = SHA256Hasher()
-    var line: [UInt8] = []
-    try FileSystem.walk(root) { node in
+    var stamp = StampHasher()
+    try FileSystem.walk(root) { stamp.add($0) }
+    return stamp.finish()
+  }
+
+  private struct StampHasher: ~Copyable {
+    private var hasher = SHA256Hasher()
+    private var line: [UInt8] = []
+
+    mutating func add(_ node: borrowing TreeNode) {
       let status = node.status
       line.removeAll(keepingCapacity: true)
       line.append(contentsOf: node.path.utf8)
@@ -56,13 +67,14 @@ enum TreeScan {
       }
       hasher.update(line)
     }
-    return hasher.finish()
+
+    consuming func finish() -> Digest { hasher.finish() }
   }
 
   /// Everything in which the tree at `root` differs from `manifest`, in the order of the paths. Reads every byte.
   static func differences(_ root: FilePath, from manifest: FileManifest, width: Int) throws -> [FileDifference] {
     guard FileSystem.exists(root) else { return [FileDifference(path: "/", property: "missing", expected: nil, actual: nil)] }
-    let actual = try records(root) { _ in nil }
+    let actual = try records(root) { _ in nil }.records
     let expected = Dictionary(try manifest.records.map { (try RelativePath($0.path), $0) }) { first, _ in first }
     let perFile = try concurrentMap(chunks(actual), width: width) { chunk in
       var folder = try RootDirectory(root)

@@ -56,6 +56,40 @@ public struct BlobWriter: ~Copyable {
   }
 }
 
+/// A blob on its way to the disk whose digest somebody else computes. Unless it is committed, nothing of it stays.
+final class PendingBlob {
+  private let store: Store
+  private let path: FilePath
+  private let file: OwnedDescriptor
+  private let size: Int64
+  private let object: String
+  private var count: Int64 = 0
+
+  fileprivate init(store: Store, path: FilePath, size: Int64, object: String) throws {
+    self.store = store
+    self.path = path
+    self.size = size
+    self.object = object
+    file = try OwnedDescriptor.create(path, mode: 0o444)
+  }
+
+  deinit { try? FileSystem.removeFile(path) }  // Gone already when it was committed; else the next command sweeps up what stays.
+
+  /// Appends bytes. More than were announced are refused at once, so that an endless body fills no disk.
+  func write(_ bytes: RawSpan) throws {
+    count += Int64(bytes.byteCount)
+    guard count <= size else { throw StoreError.sizeMismatch(object: object, expected: size, actual: count) }
+    try file.write(bytes)
+  }
+
+  /// Enters the store under the digest of the bytes written.
+  func commit(_ digest: Digest) throws {
+    guard count == size else { throw StoreError.sizeMismatch(object: object, expected: size, actual: count) }
+    try file.sync()
+    _ = try store.enter(path, as: digest, size: count)
+  }
+}
+
 extension Store {
   /// Puts a blob into the store: temporary file, hash while streaming, fsync, rename.
   ///
@@ -136,14 +170,24 @@ extension Store {
       if let expected, actual != expected {
         throw StoreError.digestMismatch(object: object, expected: expected, actual: actual, path: nil)
       }
-      try FileSystem.rename(temporary, to: blobPath(actual))
-      try FileSystem.syncDirectory(home.appending("blobs/sha256"))
-      if let status = try FileSystem.status(blobPath(actual)) { try write(Seal(status), of: actual) }
-      return VerifiedBlob(digest: actual, size: count, path: blobPath(actual))
+      return try enter(temporary, as: actual, size: count)
     } catch {
       try? FileSystem.removeFile(temporary)  // The next command sweeps up what stays; the first error is the one to tell.
       throw error
     }
+  }
+
+  /// Gives finished, synced content its name.
+  fileprivate func enter(_ temporary: FilePath, as digest: Digest, size: Int64) throws -> VerifiedBlob {
+    try FileSystem.rename(temporary, to: blobPath(digest))
+    try FileSystem.syncDirectory(home.appending("blobs/sha256"))
+    if let status = try FileSystem.status(blobPath(digest)) { try write(Seal(status), of: digest) }
+    return VerifiedBlob(digest: digest, size: size, path: blobPath(digest))
+  }
+
+  /// Begins a blob whose bytes are hashed by whoever passes them on.
+  func beginBlob(size: Int64, object: String) throws -> PendingBlob {
+    try PendingBlob(store: self, path: try temporaryPath("blob"), size: size, object: object)
   }
 
   /// A lost or torn seal costs one more reading of the blob and nothing else, so it is not fsynced.

@@ -57,3 +57,24 @@ public struct Platform: Codable, Hashable, Sendable, CustomStringConvertible {
 
   public var description: String { ([os, architecture] + (variant.map { [$0] } ?? [])).joined(separator: "/") }
 }
+
+extension Platform {
+  /// How well an image for `offered` runs here, higher is better; nil when it does not.
+  ///
+  /// Within one architecture a variant names an instruction set: one that is not higher than ours runs (image-index.md, "Platform Variants").
+  func fitness(of offered: Platform) -> Int? {
+    guard offered.os == os, offered.architecture == architecture else { return nil }
+    func level(_ platform: Platform) -> Int { Int(platform.variant?.drop { $0 == "v" }.prefix { $0.isNumber } ?? "") ?? baseline }
+    let (wanted, has) = (level(self), level(offered))
+    return has <= wanted ? has : nil
+  }
+
+  /// What an absent variant means: arm64 begins at v8, arm at v7, amd64 at v1.
+  private var baseline: Int {
+    switch architecture {
+    case "arm64": 8
+    case "arm": 7
+    default: 1
+    }
+  }
+}

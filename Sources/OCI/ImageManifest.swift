@@ -6,6 +6,10 @@ public struct ImageManifest: Codable, Hashable, Sendable {
   public var schemaVersion: Int
   public var mediaType: MediaType?
   public var config: Descriptor
+  /// What this is when it is no image.
+  public var artifactType: String?
+  /// The manifest this one says something about.
+  public var subject: Descriptor?
   /// Lowest layer first.
   public var layers: [Descriptor]
   public var annotations: [String: String]?
@@ -58,6 +62,17 @@ public struct ImageIndex: Codable, Hashable, Sendable {
   }
 }
 
+extension ImageIndex {
+  /// The image for a platform, the best variant of it; nil when there is none. Attestations and other documents without a platform are passed over.
+  public func image(for platform: Platform) -> Descriptor? {
+    let fitting = manifests.compactMap { entry in entry.platform.flatMap { platform.fitness(of: $0) }.map { (entry, $0) } }
+    return fitting.enumerated().max { ($0.element.1, -$0.offset) < ($1.element.1, -$1.offset) }?.element.0
+  }
+
+  /// The platforms there are images for.
+  public var platforms: [Platform] { manifests.compactMap(\.platform).filter { $0.os != "unknown" } }
+}
+
 /// The keys that tell a manifest from an index.
 private struct DocumentShape: Decodable {
   struct Anything: Decodable { init(from decoder: any Decoder) {} }
@@ -73,6 +88,7 @@ public enum OCIDocumentError: Diagnostic {
   case unknownSchema(String, Int)
   case wrongMediaType(String, expected: MediaType, actual: MediaType)
   case unpackableLayer(String, MediaType)
+  case notAnImage(String, MediaType)
   case layerCountMismatch(String, layers: Int, diffIDs: Int)
 
   public var summary: String {
@@ -81,6 +97,7 @@ public enum OCIDocumentError: Diagnostic {
     case .unknownSchema(let object, let version): "\(object) has schemaVersion \(version), where 2 belongs"
     case .wrongMediaType(let object, let expected, let actual): "\(object) says it is '\(actual)', where '\(expected)' belongs"
     case .unpackableLayer(let object, let type): "\(object) is of media type '\(type)', which is no layer envctl can unpack"
+    case .notAnImage(let object, let type): "\(object) is no image that can run: its configuration is of media type '\(type)'"
     case .layerCountMismatch(let object, let layers, let diffIDs): "\(object) has \(layers) layers but its config names \(diffIDs) diffIDs"
     }
   }

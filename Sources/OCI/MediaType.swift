@@ -23,12 +23,21 @@ public struct MediaType: RawRepresentable, Hashable, Sendable, Codable, CustomSt
   public static let dockerConfig = MediaType(rawValue: "application/vnd.docker.container.image.v1+json")
   public static let dockerLayerGzip = MediaType(rawValue: "application/vnd.docker.image.rootfs.diff.tar.gzip")
 
+  /// Whether a manifest with a configuration of this type is an image that can run, and no other artifact.
+  public var isImageConfig: Bool { self == .imageConfig || self == .dockerConfig }
+
+  /// A layer that its registry may not give away; it is a gzip layer all the same.
+  public static let dockerForeignLayer = MediaType(rawValue: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")
+  public static let nondistributableTar = MediaType(rawValue: "application/vnd.oci.image.layer.nondistributable.v1.tar")
+  public static let nondistributableGzip = MediaType(rawValue: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip")
+  public static let nondistributableZstd = MediaType(rawValue: "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd")
+
   /// How a layer's tar is wrapped; nil for anything that is not a layer envctl can unpack.
   public var layerCompression: LayerCompression? {
     switch self {
-    case .layerTar: .uncompressed
-    case .layerGzip, .dockerLayerGzip: .gzip
-    case .layerZstd: .zstd
+    case .layerTar, .nondistributableTar: .uncompressed
+    case .layerGzip, .dockerLayerGzip, .dockerForeignLayer, .nondistributableGzip: .gzip
+    case .layerZstd, .nondistributableZstd: .zstd
     default: nil
     }
   }

@@ -23,6 +23,30 @@ extension RootDirectory {
     try openFollowing(path, flags: CInt(CL_O_PATH))?.status()
   }
 
+  /// All extended attributes of a file or folder; none for what cannot have any. A final link is not followed.
+  public borrowing func extendedAttributes(_ path: RelativePath) throws(FileSystemError) -> [String: [UInt8]] {
+    let object = path.isRoot ? root.path : root.path.appending(path.string)
+    let folder = root.rawValue
+    let raw = try check("openat2", object) {
+      cl_openat2(
+        folder, path.isRoot ? "." : path.string, UInt64(CL_O_PATH) | UInt64(O_NOFOLLOW | O_CLOEXEC), 0,
+        UInt64(CL_RESOLVE_IN_ROOT | CL_RESOLVE_NO_MAGICLINKS))
+    }
+    let node = OwnedDescriptor(owning: raw, path: object)
+    if try node.status().kind == .symlink { return [:] }
+    // Extended attributes have no *at() calls; the magic link of an O_PATH descriptor names the very inode.
+    return try readExtendedAttributes("/proc/self/fd/\(node.rawValue)", object: object, list: listxattr, get: getxattr)
+  }
+
+  /// Where a symbolic link points.
+  public mutating func linkTarget(_ path: RelativePath) throws(FileSystemError) -> String {
+    let folder = try parent(of: path, creating: false)
+    let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: Int(PATH_MAX))
+    defer { buffer.deallocate() }
+    let count = try check("readlinkat", full(path)) { readlinkat(folder, path.name, buffer, Int(PATH_MAX)) }
+    return String(decoding: UnsafeRawBufferPointer(start: buffer, count: count), as: UTF8.self)
+  }
+
   private borrowing func openFollowing(_ path: RelativePath, flags: CInt) throws(FileSystemError) -> OwnedDescriptor? {
     let object = path.isRoot ? root.path : root.path.appending(path.string)
     let folder = root.rawValue

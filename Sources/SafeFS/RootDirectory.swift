@@ -50,9 +50,8 @@ public struct RootDirectory: ~Copyable {
   /// Creates a new file for writing.
   public mutating func createFile(_ path: RelativePath) throws(FileSystemError) -> OwnedDescriptor {
     let folder = try parent(of: path, creating: true)
-    let raw = try check("openat", full(path)) {
-      cl_openat2(folder, path.name, UInt64(O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC), 0o600, 0)
-    }
+    let name = path.name
+    let raw = try check("openat", full(path)) { cl_openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
     return OwnedDescriptor(owning: raw, path: full(path))
   }
 
@@ -84,11 +83,10 @@ public struct RootDirectory: ~Copyable {
 
   /// Sets owner, then mode (chown clears set-user-id, so it comes first), then extended attributes (chown drops capabilities), then time.
   public mutating func setAttributes(_ path: RelativePath, _ attributes: FileAttributes, isSymlink: Bool) throws(FileSystemError) {
-    let object = full(path)
     let folder = path.isRoot ? root.rawValue : try parent(of: path, creating: false)
     let name = path.isRoot ? "." : path.name
-    try check("fchownat", object) { fchownat(folder, name, attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW) }
-    if !isSymlink { try check("fchmodat", object) { fchmodat(folder, name, attributes.permissions, 0) } }
+    try check("fchownat", full(path)) { fchownat(folder, name, attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW) }
+    if !isSymlink { try check("fchmodat", full(path)) { fchmodat(folder, name, attributes.permissions, 0) } }
     for (key, value) in attributes.extended { try setExtendedAttribute(path, name: key, value: value) }
     try setModified(path, nanoseconds: attributes.modified)
   }
@@ -108,10 +106,8 @@ public struct RootDirectory: ~Copyable {
   /// Sets access and modification time.
   public mutating func setModified(_ path: RelativePath, nanoseconds: Int64) throws(FileSystemError) {
     let folder = path.isRoot ? root.rawValue : try parent(of: path, creating: false)
-    let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
-    let time = timespec(tv_sec: Int(rest < 0 ? seconds - 1 : seconds), tv_nsec: Int(rest < 0 ? rest + 1_000_000_000 : rest))
-    let object = full(path)
-    try check("utimensat", object) { utimensat(folder, path.isRoot ? "." : path.name, [time, time], AT_SYMLINK_NOFOLLOW) }
+    let name = path.isRoot ? "." : path.name
+    try check("utimensat", full(path)) { utimensat(folder, name, timespec.both(nanoseconds), AT_SYMLINK_NOFOLLOW) }
   }
 
   /// Removes whatever is at `path`, a folder with all it holds.
@@ -127,7 +123,7 @@ public struct RootDirectory: ~Copyable {
   }
 
   /// A descriptor of the folder that holds `path`, owned by this value and valid until the next call.
-  private mutating func parent(of path: RelativePath, creating: Bool) throws(FileSystemError) -> CInt {
+  mutating func parent(of path: RelativePath, creating: Bool) throws(FileSystemError) -> CInt {
     let folder = path.parent
     if let cachedParent, cachedParent.path == folder { return cachedParent.descriptor }
     let flags = UInt64(O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -165,7 +161,29 @@ public struct RootDirectory: ~Copyable {
     try check("fcntl", full(path)) { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
   }
 
-  private func full(_ path: RelativePath) -> FilePath { path.isRoot ? root.path : root.path.appending(path.string) }
+  func full(_ path: RelativePath) -> FilePath { path.isRoot ? root.path : root.path.appending(path.string) }
+}
+
+extension OwnedDescriptor {
+  /// Sets the attributes of an open file in the order `RootDirectory.setAttributes` gives the reasons for.
+  public borrowing func setAttributes(_ attributes: FileAttributes) throws(FileSystemError) {
+    let (file, path) = (rawValue, path)
+    try check("fchown", path) { fchown(file, attributes.uid, attributes.gid) }
+    try check("fchmod", path) { fchmod(file, attributes.permissions) }
+    for (key, value) in attributes.extended {
+      try check("fsetxattr \(key)", path) { fsetxattr(file, key, value, value.count, 0) }
+    }
+    try check("futimens", path) { futimens(file, timespec.both(attributes.modified)) }
+  }
+}
+
+extension timespec {
+  /// Access and modification time, the same.
+  fileprivate static func both(_ nanoseconds: Int64) -> [timespec] {
+    let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+    let time = timespec(tv_sec: Int(rest < 0 ? seconds - 1 : seconds), tv_nsec: Int(rest < 0 ? rest + 1_000_000_000 : rest))
+    return [time, time]
+  }
 }
 
 /// Owner, mode, times and extended attributes of a file that is being made.

@@ -37,25 +37,37 @@ public struct TreeNode: ~Copyable {
     // The l-variants take paths only; the magic link makes the path relative to the folder that was really opened.
     let path = Array("/proc/self/fd/\(folder)/".utf8CString.dropLast()) + name
     let object = fullPath
-    let count: Int
-    do {
-      count = try check("llistxattr", object) { llistxattr(path, nil, 0) }
-    } catch  where error.errno == .notSupportedOnSocket || error.errno == .notSupported {
-      return [:]
+    return try path.withUnsafeBufferPointer { path throws(FileSystemError) in
+      guard let base = path.baseAddress else { return [:] }
+      return try readExtendedAttributes(base, object: object, list: llistxattr, get: lgetxattr)
     }
-    guard count > 0 else { return [:] }
-    var names = [CChar](repeating: 0, count: count)
-    let filled = try check("llistxattr", object) { llistxattr(path, &names, names.count) }
-    var attributes: [String: [UInt8]] = [:]
-    for name in names[..<filled].split(separator: 0) {
-      let key = String(decoding: name.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-      let size = try check("lgetxattr", object) { lgetxattr(path, key, nil, 0) }
-      var value = [UInt8](repeating: 0, count: size)
-      let read = try check("lgetxattr", object) { lgetxattr(path, key, &value, value.count) }
-      attributes[key] = Array(value[..<read])
-    }
-    return attributes
   }
+}
+
+/// Names and values of all extended attributes of the file at `path`, by the calls that follow its last link or by those that do not.
+func readExtendedAttributes(
+  _ path: UnsafePointer<CChar>, object: FilePath,
+  list: (UnsafePointer<CChar>?, UnsafeMutablePointer<CChar>?, Int) -> Int,
+  get: (UnsafePointer<CChar>?, UnsafePointer<CChar>?, UnsafeMutableRawPointer?, Int) -> Int
+) throws(FileSystemError) -> [String: [UInt8]] {
+  let count: Int
+  do {
+    count = try check("listxattr", object) { list(path, nil, 0) }
+  } catch  where error.errno == .notSupportedOnSocket || error.errno == .notSupported {
+    return [:]
+  }
+  guard count > 0 else { return [:] }
+  var names = [CChar](repeating: 0, count: count)
+  let filled = try check("listxattr", object) { list(path, &names, names.count) }
+  var attributes: [String: [UInt8]] = [:]
+  for name in names[..<filled].split(separator: 0) {
+    let key = String(decoding: name.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let size = try check("getxattr", object) { get(path, key, nil, 0) }
+    var value = [UInt8](repeating: 0, count: size)
+    let read = try check("getxattr", object) { get(path, key, &value, value.count) }
+    attributes[key] = Array(value[..<read])
+  }
+  return attributes
 }
 
 extension FileSystem {

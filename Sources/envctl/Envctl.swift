@@ -1,9 +1,11 @@
 /// The root of the command line and the options all commands share.
 import ArgumentParser
+import ChildProcess
 import EnvCatalog
 import EnvCore
 import EnvFlow
 import EnvLaunch
+import EnvRegistry
 import EnvReport
 import EnvStore
 import Glibc
@@ -39,12 +41,20 @@ struct CommonOptions: ParsableArguments {
   @Flag(help: "Tell nothing on stderr but warnings and errors.")
   var quiet = false
 
+  @Option(
+    help: ArgumentHelp("A registry that may be spoken to without TLS; also $ENVCTL_INSECURE_REGISTRIES.", valueName: "host:port"))
+  var insecureRegistry: [String] = []
+
   /// Opens the store and the catalog.
   ///
   /// - Parameter isTerse: Stages that were quick stay untold, for commands whose own output is what matters.
   func workbench(isTerse: Bool = false) throws -> Workbench {
     let catalog = try Catalog.locate(override: Self.variable("ENVCTL_CATALOG"), executable: "/proc/self/exe")
-    return Workbench(store: try Store(home: try home()), catalog: catalog, reporter: reporter(isTerse: isTerse))
+    var settings = RegistrySettings(environment: ProcessEnvironment.inherited)
+    settings.insecure.formUnion(insecureRegistry)
+    return Workbench(
+      store: try Store(home: try home()), catalog: catalog, reporter: reporter(isTerse: isTerse),
+      registry: RegistryClient(settings: settings))
   }
 
   /// What looks after containers; it needs neither store nor catalog.

@@ -1,4 +1,4 @@
-/// `envctl image …`: recipes to images.
+/// `envctl image build|lock`: recipes to images.
 import ArgumentParser
 import EnvCore
 import EnvFlow
@@ -10,7 +10,11 @@ import SystemPackage
 
 struct ImageCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "image", abstract: "Build images from pinned packages.", subcommands: [ImageBuildCommand.self, ImageLockCommand.self])
+    commandName: "image", abstract: "Build, fetch, publish and keep images.",
+    subcommands: [
+      ImageBuildCommand.self, ImageLockCommand.self, ImageListCommand.self, ImagePullCommand.self, ImagePushCommand.self,
+      ImageSaveCommand.self, ImageLoadCommand.self,
+    ])
 }
 
 struct ImageBuildCommand: ReportingCommand {
@@ -45,8 +49,8 @@ struct ImageBuildCommand: ReportingCommand {
   }
 }
 
-/// What `image build --format json` prints.
-private struct ImageSummary: Encodable {
+/// What commands that bring an image print with `--format json`.
+struct ImageSummary: Encodable {
   struct Layer: Encodable {
     var digest: Digest
     var diffID: Digest

@@ -16,6 +16,7 @@ enum {
 };
 enum { CL_O_PATH = 010000000, CL_AT_EMPTY_PATH = 0x1000 };
 
+int cl_openat(int dirfd, const char *path, int flags, mode_t mode);
 int cl_open(const char *path, int flags, mode_t mode);
 int cl_syncfs(int fd);
 

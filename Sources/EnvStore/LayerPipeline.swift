@@ -1,0 +1,203 @@
+/// The one pass over a layer: source → SHA-256 of the blob → inflate → SHA-256 of the tar → files, its stages on threads of their own.
+import Compression
+import EnvCore
+import Hashing
+import OCI
+import SafeFS
+import Synchronization
+import SystemPackage
+
+/// Hands a layer's blob over, piece by piece and in order; the receiver throws when nothing more is wanted.
+public typealias LayerSource = @Sendable (_ receive: (RawSpan) throws -> Void) throws -> Void
+
+/// What one pass brought about.
+struct LayerPass {
+  /// The extraction's error, when the files could not be made; the blob was read to its end all the same.
+  var failure: (any Error)?
+  var blob: Digest
+  /// Digest of the uncompressed tar; nil when it was not read to its end.
+  var tar: Digest?
+}
+
+/// One layer on its way. The calling thread hashes the blob, keeps it where that is wanted, and inflates; the source and the files have
+/// threads of their own. Memory is that of the two pipes, whatever the layer's size.
+struct LayerPipeline {
+  let compression: LayerCompression
+  let object: String
+  /// The most bytes the tar and its files may have.
+  let limit: Int64
+
+  /// A layer may claim anything, and deflate reaches 1:1032. Real layers stay below 1:50; what goes beyond 1:250 fills disks.
+  static func limit(blobSize: Int64) -> Int64 { 256 << 20 + 250 * min(blobSize, 1 << 40) }
+
+  /// Runs the pass.
+  ///
+  /// - Parameters:
+  ///   - keep: Takes the blob's bytes as they come.
+  ///   - files: Makes the files from the tar it pulls, on another thread.
+  ///   - progress: Bytes of the blob, as they are taken.
+  /// - Throws: What the source or `keep` throws. An error of the content is in the result, beside the digest that usually explains it.
+  func run(
+    from source: @escaping LayerSource, keep: @escaping (RawSpan) throws -> Void, progress: @escaping @Sendable (Int64) -> Void,
+    files: @escaping @Sendable (_ pull: @escaping Pull) throws -> Void
+  ) throws -> LayerPass {
+    let (compressed, plain) = (BytePipe(slots: 4), BytePipe(slots: 8))
+    let fetching = Thread {
+      do {
+        try source { try compressed.write($0) }
+        compressed.finish()
+      } catch {
+        compressed.finish(throwing: error)
+      }
+    }
+    let outcome = Mutex(FilesOutcome())
+    let making = Thread { [limit, object] in
+      let result = Self.makeFiles(from: plain, limit: limit, object: object, files)
+      outcome.withLock { $0 = result }
+    }
+    defer {
+      // Whatever happened, neither thread may wait for this one.
+      compressed.cancel()
+      plain.finish(throwing: PipeClosed())
+      fetching.join()
+      making.join()
+    }
+    let blob = BlobTap(compressed, progress: progress, keep: keep)
+    var failure = inflate(from: blob, into: plain)
+    try blob.drain()
+    making.join()
+    let result = outcome.withLock { $0 }
+    // The reader's error explains more than the writer's, who only saw it go.
+    if failure == nil || failure is PipeClosed { failure = result.failure }
+    return LayerPass(failure: failure, blob: blob.digest(), tar: result.tar)
+  }
+
+  private struct FilesOutcome {
+    var failure: (any Error)?
+    var tar: Digest?
+  }
+
+  private func inflate(from blob: BlobTap, into plain: BytePipe) -> (any Error)? {
+    do {
+      let pull: Pull =
+        switch compression {
+        case .uncompressed: { try blob.read(into: &$0) }
+        case .gzip: try decompressing(.gzip, object: object) { try blob.read(into: &$0) }
+        case .zstd: try decompressing(.zstd, object: object) { try blob.read(into: &$0) }
+        }
+      while try plain.fill({ try pull(&$0) }) > 0 {}
+      plain.finish()
+      return nil
+    } catch {
+      plain.finish(throwing: error)
+      return error
+    }
+  }
+
+  private static func makeFiles(
+    from plain: BytePipe, limit: Int64, object: String, _ files: (_ pull: @escaping Pull) throws -> Void
+  ) -> FilesOutcome {
+    let tar = HashedPull(limit: limit, object: object) { try plain.read(into: &$0) }
+    do {
+      try files { try tar.read(into: &$0) }
+      // Padding after the end of the archive belongs to the digest.
+      try tar.drain()
+      return FilesOutcome(failure: nil, tar: tar.digest())
+    } catch {
+      plain.cancel()
+      return FilesOutcome(failure: error, tar: nil)
+    }
+  }
+}
+
+/// The blob as it passes: hashed, and kept where that is wanted.
+private final class BlobTap {
+  private let pipe: BytePipe
+  private let progress: (Int64) -> Void
+  private let keep: (RawSpan) throws -> Void
+  private var hasher = HashState()
+  /// An error of the source or of keeping, which ends the pass.
+  private var failure: (any Error)?
+
+  init(_ pipe: BytePipe, progress: @escaping (Int64) -> Void, keep: @escaping (RawSpan) throws -> Void) {
+    self.pipe = pipe
+    self.progress = progress
+    self.keep = keep
+  }
+
+  func read(into span: inout MutableRawSpan) throws -> Int {
+    do {
+      let count = try pipe.read(into: &span)
+      let bytes = span.bytes.extracting(first: count)
+      hasher.update(bytes)
+      try keep(bytes)
+      progress(Int64(count))
+      return count
+    } catch {
+      failure = error
+      throw error
+    }
+  }
+
+  /// Reads what the decompressor left, so that the digest covers the whole blob.
+  func drain() throws {
+    if let failure { throw failure }
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      var bytes = buffer.mutableSpan
+      var span = bytes.mutableBytes
+      if try read(into: &span) == 0 { return }
+    }
+  }
+
+  func digest() -> Digest { hasher.digest() }
+}
+
+/// A pull whose bytes are hashed as they pass, up to a limit.
+private final class HashedPull {
+  private let pull: Pull
+  private let limit: Int64
+  private let object: String
+  private var hasher = HashState()
+  private var count: Int64 = 0
+
+  init(limit: Int64, object: String, _ pull: @escaping Pull) {
+    self.pull = pull
+    self.limit = limit
+    self.object = object
+  }
+
+  func read(into span: inout MutableRawSpan) throws -> Int {
+    let read = try pull(&span)
+    count += Int64(read)
+    guard count <= limit else { throw StoreError.decompressionBomb(object: object, limit: limit) }
+    hasher.update(span.bytes.extracting(first: read))
+    return read
+  }
+
+  func drain() throws {
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      var bytes = buffer.mutableSpan
+      var span = bytes.mutableBytes
+      if try read(into: &span) == 0 { return }
+    }
+  }
+
+  func digest() -> Digest { hasher.digest() }
+}
+
+/// A hasher inside a class: a non-copyable value can be consumed only once, so the digest is remembered.
+private struct HashState: ~Copyable {
+  private var hasher: SHA256Hasher? = SHA256Hasher()
+  private var result: Digest?
+
+  mutating func update(_ bytes: RawSpan) { hasher?.update(bytes) }
+
+  mutating func digest() -> Digest {
+    if let result { return result }
+    guard let finished = hasher.take()?.finish() else { preconditionFailure("a hasher is consumed once") }
+    result = finished
+    return finished
+  }
+}

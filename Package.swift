@@ -74,7 +74,7 @@ let floor5: [Target] = [
     "EnvFlow",
     [
       "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle",
-      "EnvLaunch", "EnvDrift", system,
+      "EnvTrust", "EnvLaunch", "EnvDrift", system,
     ]),
   module("EnvReport", ["EnvCore", "EnvDrift"]),
 ]
@@ -84,8 +84,8 @@ let floor6: [Target] = [
   .executableTarget(
     name: "envctl",
     dependencies: [
-      "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift",
-      "EnvFlow", "EnvReport", argumentParser, system,
+      "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvTrust", "EnvLaunch",
+      "EnvDrift", "EnvFlow", "EnvReport", argumentParser, system,
     ],
     swiftSettings: strict)
 ]

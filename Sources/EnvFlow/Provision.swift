@@ -39,7 +39,8 @@ extension Workbench {
         file: project.folder.appending(EnvironmentLock.name),
         reason: "it locks '\(lock.environment)', envctl.yaml asks for '\(project.environment)'")
     }
-    let pin = try pin(project, lock: lock)
+    var pin = try pin(project, lock: lock)
+    _ = try requireSignatures(of: &pin, project)
     let baseline = try pin.baseline.flatMap { FileSystem.exists($0) ? Digest.sha256(of: try FileSystem.readFile($0)) : nil }
     if let locked = lock?.baseline, let baseline, locked != baseline {
       throw CatalogError.lockMismatch(
@@ -63,7 +64,7 @@ extension Workbench {
     let environment: String
     let source: Source
     /// The manifest digest that is expected, and who expects it.
-    let expected: (digest: Digest, by: String)?
+    var expected: (digest: Digest, by: String)?
 
     /// Where the expected results are, or would be.
     var baseline: FilePath? { if case .catalog(let entry) = source { entry.baseline } else { nil } }

@@ -14,6 +14,8 @@ public struct Workbench: Sendable {
   public let reporter: any StageReporter
   public let registry: RegistryClient
   public let platform: Platform
+  /// Rules about signatures that hold for every project on this machine.
+  public var policyFiles: [FilePath] = []
 
   public init(
     store: Store, catalog: Catalog, reporter: any StageReporter, registry: RegistryClient, platform: Platform = .host

@@ -61,10 +61,9 @@ public struct ImagePattern: Sendable, Hashable, CustomStringConvertible {
   }
 
   private static func split(_ pattern: Substring, in text: String) throws(TrustError) -> (base: Substring, tail: Tail) {
-    let (base, tail): (Substring, Tail) =
-      if pattern.hasSuffix("/**") { (pattern.dropLast(3), .anything) } else if pattern.hasSuffix("/*") {
-        (pattern.dropLast(2), .oneComponent)
-      } else { (pattern, .nothing) }
+    let tails: [(String, Tail)] = [("/**", .anything), ("/*", .oneComponent), ("", .nothing)]
+    let (end, tail) = tails.first { pattern.hasSuffix($0.0) } ?? ("", .nothing)
+    let base = pattern.dropLast(end.count)
     guard !base.contains("*") else {
       throw .malformedPattern(text, reason: "'*' and '**' may only be the last component", underlying: nil)
     }

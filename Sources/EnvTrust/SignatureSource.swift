@@ -23,11 +23,11 @@ enum SignatureLimits {
   /// Manifests, as for images.
   static let manifest = 4 << 20
   /// A signed payload of cosign's first layout has some 250 bytes.
-  static let payload: Int64 = 1 << 20
-  /// A bundle carries proofs of a log with it.
-  static let bundle: Int64 = 4 << 20
+  static let payload: Int64 = 256 << 10
+  /// A bundle carries proofs of a log with it, some ten kilobytes.
+  static let bundle: Int64 = 1 << 20
   /// Signatures of one document. Every one costs a request.
-  static let count = 128
+  static let count = 64
 }
 
 extension SignatureSource {

@@ -12,6 +12,20 @@ extension TrustPolicy {
   /// The policy of the machine's operator.
   public static let operatorFile: FilePath = "/etc/envctl/policy.yaml"
 
+  /// The policy files of this machine: the operator's where there is one, and the one `override` names, which must be there.
+  ///
+  /// - Throws: `TrustError.unreadablePolicy` when nobody can tell whether there is one.
+  public static func machineFiles(override: String?) throws -> [FilePath] {
+    var files: [FilePath] = []
+    do {
+      if try FileSystem.status(operatorFile, followingLink: true) != nil { files.append(operatorFile) }
+    } catch {
+      throw TrustError.unreadablePolicy(file: operatorFile, underlying: error)
+    }
+    if let override, !override.isEmpty { files.append(FilePath(override)) }
+    return files
+  }
+
   /// Reads a policy file: `schema: 1` and `verify:`. The key files it names are relative to its folder.
   ///
   /// - Throws: `YAMLError` with the place; `TrustError` for a pattern, a key or a file that cannot be used. A policy that cannot be read is

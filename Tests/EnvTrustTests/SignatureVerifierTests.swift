@@ -3,6 +3,7 @@ import EnvCore
 import Hashing
 import OCI
 import SafeFS
+import Signing
 import SystemPackage
 import TestSupport
 import Testing
@@ -76,6 +77,32 @@ import Testing
       let second = VerifiedIdentity(kind: .sigstoreBundle, key: expected.key, digest: scene.image, reference: nil)
       #expect(try scene.verify() == [second, expected])
     }
+  }
+
+  /// A signature that skopeo 1.9.3, built from its own source, made with --sign-by-sigstore-private-key: somebody else's reading of the layout.
+  @Test func signatureBySkopeo() throws {
+    let key = """
+      -----BEGIN PUBLIC KEY-----
+      MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE2EMctZY6BXVzv/a7Kw/nd7kDKtJ4
+      BCD8F97hz2XI0SYcrS7Z8aH0kKzRz2rGzbWy2d8OE1pcJiZjzy+47mdlAA==
+      -----END PUBLIC KEY-----
+      """
+    let hex = "cb48a1200431574832c7babe33feb79f8fc46422a43e55f3c60c71257ca6e7e7"
+    let payload =
+      #"{"critical":{"identity":{"docker-reference":"127.0.0.1:43087/team/app:1"},"image":{"docker-manifest-digest":"sha256:\#(hex)"},"#
+      + #""type":"cosign container image signature"},"optional":{"creator":"containers/image 5.22.1","timestamp":1795402273}}"#
+    let source = MemorySource()
+    var layer = source.add(Array(payload.utf8), CosignLayer.mediaType.rawValue)
+    layer.annotations = [
+      "dev.cosignproject.cosign/signature":
+        "MEUCIBYauzRiNngVV+WtRKwBnWYzWTCaEu0vPEkPjdgUml/kAiEAv+V2cJ5+seOOH1ZH/WqMKpimpdBMUFT88hiZ1YiMPiY="
+    ]
+    let image = try Digest(hex: hex)
+    try source.tag(image, [layer])
+    let trusted = TrustedKey(name: "skopeo.pub", key: try PublicKey(pem: Array(key.utf8), object: "skopeo.pub"))
+    let demand = SignatureDemand(keys: [trusted], annotations: ["creator": "containers/image 5.22.1"])
+    let found = try SignatureVerifier(source: source, demand: demand, image: "app", demandedBy: "a test").verify([image])
+    #expect(found.map(\.reference) == ["127.0.0.1:43087/team/app:1"])
   }
 
   @Test func indexOrManifest() throws {

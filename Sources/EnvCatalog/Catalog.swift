@@ -121,7 +121,7 @@ extension CatalogEntry {
 }
 
 /// Refuses a file of a schema this program does not know before anything else in it is looked at: its other keys may be new as well.
-func requireSchema(_ top: YAMLNode, newest: Int, file: FilePath) throws {
+public func requireSchema(_ top: YAMLNode, newest: Int, file: FilePath) throws {
   guard let node = try top.pairs().first(where: { $0.key == "schema" })?.value else {
     throw YAMLError(mark: top.mark, problem: "the key 'schema' is missing", hint: "begin the file with `schema: \(newest)`")
   }

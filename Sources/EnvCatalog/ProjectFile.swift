@@ -24,6 +24,10 @@ public struct ProjectFile: Sendable {
   public let variables: [(name: String, value: String)]
   public let gpu: GPU
   public let check: Check
+  /// A file with further rules about signatures; absolute.
+  public let policy: FilePath?
+  /// Rules about signatures as they stand in the file. What they mean is read where keys are.
+  public let verify: YAMLNode?
   /// The folder of the project: where the file stands.
   public let folder: FilePath
 
@@ -35,6 +39,8 @@ public struct ProjectFile: Sendable {
     self.variables = []
     self.gpu = .none
     self.check = .quick
+    self.policy = nil
+    self.verify = nil
     self.folder = folder
   }
 
@@ -51,7 +57,7 @@ public struct ProjectFile: Sendable {
   public init(_ bytes: [UInt8], file: FilePath) throws {
     let node = try YAMLNode.parse(bytes, file: file.string)
     try requireSchema(node, newest: 1, file: file)
-    let top = try YAMLMapping(node, allowed: ["schema", "environment", "platforms", "mount", "env", "gpu", "check"])
+    let top = try YAMLMapping(node, allowed: ["schema", "environment", "platforms", "mount", "env", "gpu", "check", "policy", "verify"])
     let folder = file.removingLastComponent()
     self.folder = folder
     environment = try EnvironmentRequest(at: try top.required("environment"))
@@ -60,6 +66,8 @@ public struct ProjectFile: Sendable {
     variables = try top["env"].map(Self.variables) ?? []
     gpu = try top["gpu"]?.choice(GPU.self) ?? .none
     check = try top["check"]?.choice(Check.self) ?? .quick
+    policy = try top["policy"].map { folder.pushing(FilePath(try $0.nonEmptyString())).lexicallyNormalized() }
+    verify = top["verify"]
   }
 
   private static func platforms(_ node: YAMLNode) throws -> [Platform] {

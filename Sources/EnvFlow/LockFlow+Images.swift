@@ -3,79 +3,83 @@ import EnvCatalog
 import EnvCore
 import EnvRegistry
 import EnvStore
+import EnvTrust
 import OCI
 import SystemPackage
 
 extension Workbench {
-  typealias LockedImages = (source: EnvironmentSource, index: Digest?, images: [String: EnvironmentLock.Image])
+  struct LockedImages {
+    let source: EnvironmentSource
+    var index: Digest?
+    var images: [String: EnvironmentLock.Image] = [:]
+    var signatures: [EnvironmentLock.Signature] = []
+
+    mutating func add(_ obtained: Obtained, on platform: Platform) throws {
+      images[platform.description] = try EnvironmentLock.Image(obtained.image)
+      signatures += obtained.signatures.filter { !signatures.contains($0) }
+    }
+  }
 
   /// Locks the chosen image for each platform.
   func lockImages(_ choice: SourceChoice, _ project: ProjectFile, _ platforms: [Platform]) throws -> LockedImages {
+    let policy = try trustPolicy(of: project)
+    var locked = LockedImages(source: choice.source)
     switch choice.source {
     case .catalog(let name):
       let entry = try catalog.entry(name)
-      return (choice.source, nil, try byPlatform(platforms) { try EnvironmentLock.Image(try catalogImage(entry, for: $0)) })
+      for platform in platforms { try locked.add(try on(platform).obtain(try pin(entry, for: platform), policy), on: platform) }
     case .layout(let text):
       guard let layout = LayoutReference(parsing: text)?.resolved(in: project.folder) else { throw FlowError.malformedLayout(text) }
-      return (
-        choice.source, nil,
-        try byPlatform(platforms) { try EnvironmentLock.Image(try on($0).load(layout)) }
-      )
+      let pin = Pin(environment: text, resolved: choice.source, source: .layout(layout), expected: nil)
+      for platform in platforms { try locked.add(try on(platform).obtain(pin, policy), on: platform) }
     case .image:
       return try reporter.stage("resolve") { _ in
-        let locked = try lockFromRegistry(choice, platforms)
+        let locked = try lockFromRegistry(choice, platforms, policy)
         let digest = locked.index ?? locked.images.values.first?.manifest.digest
         return (locked, "\(locked.source)" + (digest.map { " → \($0)" } ?? ""))
       }
     }
-  }
-
-  private func byPlatform(
-    _ platforms: [Platform], _ lock: (Platform) throws -> EnvironmentLock.Image
-  ) rethrows -> [String: EnvironmentLock.Image] {
-    var images: [String: EnvironmentLock.Image] = [:]
-    for platform in platforms { images[platform.description] = try lock(platform) }
-    return images
+    return locked
   }
 
   /// The same tools, working for another platform.
   private func on(_ platform: Platform) -> Workbench {
-    Workbench(store: store, catalog: catalog, reporter: reporter, registry: registry, platform: platform)
+    var workbench = self
+    workbench.platform = platform
+    return workbench
   }
 
-  /// The image the catalog pins, built when it is not in the store.
-  private func catalogImage(_ entry: CatalogEntry, for platform: Platform) throws -> StoredImage {
+  /// What the catalog pins for a platform.
+  func pin(_ entry: CatalogEntry, for platform: Platform) throws -> Pin {
     guard let digest = entry.images[platform] else {
       throw CatalogError.unsupportedPlatform(environment: entry.name, platform, offered: Array(entry.images.keys))
     }
     let place = "manifests/\(entry.file.lastComponent?.string ?? "")"
-    return try on(platform).obtain(
-      Pin(environment: entry.name, resolved: .catalog(entry.name), source: .catalog(entry), expected: (digest, place))
-    ).image
+    return Pin(environment: entry.name, resolved: .catalog(entry.name), source: .catalog(entry), expected: (digest, place))
   }
 
   /// Locks what the first registry that has the image gives. The tag is asked once: it may move between two platforms.
-  private func lockFromRegistry(_ choice: SourceChoice, _ platforms: [Platform]) throws -> LockedImages {
+  private func lockFromRegistry(_ choice: SourceChoice, _ platforms: [Platform], _ policy: TrustPolicy) throws -> LockedImages {
     try first(of: choice.candidates) { reference in
       var pinned = reference
-      var index: Digest?
-      var images: [String: EnvironmentLock.Image] = [:]
+      var locked = LockedImages(source: .image(reference))
       for platform in platforms {
         let resolved = try resolve(pinned, platform: platform)
         // A lock is a promise that `up` can keep.
         for (number, layer) in resolved.documents.layers.enumerated() where layer.descriptor.mediaType.layerCompression == nil {
           throw OCIDocumentError.unpackableLayer("layer \(number + 1) of \(reference)", layer.descriptor.mediaType)
         }
-        if pinned.digest == nil { try tellReport(choice.reportedDigest, against: resolved) }
+        if pinned.digest == nil { tell(choice.reportedDigest, against: resolved) }
         pinned.digest = resolved.top.digest
-        index = resolved.index?.digest
-        images[platform.description] = try EnvironmentLock.Image(resolved.documents)
+        locked.index = resolved.index?.digest
+        let signers = try requireSignatures(of: resolved.signable, by: policy)
+        try locked.add(Obtained(resolved.documents, signers: signers), on: platform)
       }
-      return (.image(reference), index, images)
+      return locked
     }
   }
 
-  private func tellReport(_ reported: Digest?, against resolved: ResolvedImage) throws {
+  private func tell(_ reported: Digest?, against resolved: ResolvedImage) {
     guard let reported, reported != resolved.top.digest else { return }
     reporter.warned("third parties say that \(resolved.reference) is \(reported); the registry says \(resolved.top.digest)")
   }

@@ -56,9 +56,10 @@ extension Workbench {
   func freshLock(_ project: ProjectFile, platforms: [Platform], allowUnpinned: Bool) throws -> EnvironmentLock {
     let choice = try choose(project.environment)
     let waived = try choice.candidates.first.map { try requirePinnable($0, allowUnpinned: allowUnpinned) } ?? []
-    let (source, index, images) = try lockImages(choice, project, platforms)
+    let locked = try lockImages(choice, project, platforms)
     return EnvironmentLock(
-      environment: project.environment, resolved: source, index: index, images: images, allowedUnpinned: waived)
+      environment: project.environment, resolved: locked.source, index: locked.index, images: locked.images,
+      signatures: locked.signatures, allowedUnpinned: waived)
   }
 
   /// Adds platforms to a lock from the very image it locks.
@@ -68,8 +69,10 @@ extension Workbench {
       reference.digest = lock.index ?? lock.images.values.first?.manifest.digest
       choice = SourceChoice(.image(reference))
     }
+    let added = try lockImages(choice, project, platforms)
     var lock = lock
-    for (name, image) in try lockImages(choice, project, platforms).images { lock.images[name] = image }
+    lock.images.merge(added.images) { _, new in new }
+    lock.signatures += added.signatures.filter { !lock.signatures.contains($0) }
     return lock
   }
 

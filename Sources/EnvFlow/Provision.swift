@@ -4,6 +4,7 @@ import EnvCore
 import EnvImage
 import EnvLaunch
 import EnvStore
+import EnvTrust
 import Hashing
 import OCI
 import SafeFS
@@ -46,14 +47,15 @@ extension Workbench {
         file: project.folder.appending(EnvironmentLock.name),
         reason: "it locks the baseline \(locked), the catalog has \(known.digest?.description ?? "none")")
     }
-    let (image, index) = try obtain(pin)
+    let obtained = try obtain(pin, try trustPolicy(of: project))
+    let image = obtained.image
     let baseline = try baseline(of: pin.resolved, manifests: [image.manifestDigest])
     // What the lock says otherwise than the proven image was altered by hand; writing over it would hide that.
     let locked = try EnvironmentLock.Image(image)
     try lock?.requireAgreement(with: locked, on: platform, in: project.folder)
     let holds = try store.hold(image)
     let layers = try unpack(image)
-    try writeLock(locked, pin, index, baseline?.digest, in: project, previous: lock)
+    try writeLock(locked, obtained, pin, baseline?.digest, in: project, previous: lock)
     return ReadyEnvironment(name: wanted, image: image, layers: layers, baseline: baseline?.file, holds: holds)
   }
 
@@ -67,12 +69,12 @@ extension Workbench {
       case registry([ImageReference])
     }
 
-    let environment: String
+    var environment: String
     /// What the lock keeps of where the name led.
     let resolved: EnvironmentSource
     let source: Source
     /// The manifest digest that is expected, and who expects it.
-    let expected: (digest: Digest, by: String)?
+    var expected: (digest: Digest, by: String)?
 
     /// The index that led to it, where a lock says so.
     var index: Digest?
@@ -100,42 +102,61 @@ extension Workbench {
       return Pin(
         environment: environment, resolved: resolved, source: .registry(candidates), expected: lockedPin, index: lock?.index)
     case .catalog(let name):
-      let entry = try catalog.entry(name)
-      guard let digest = entry.images[platform] else {
-        throw CatalogError.unsupportedPlatform(environment: environment, platform, offered: Array(entry.images.keys))
-      }
-      let place = "manifests/\(entry.file.lastComponent?.string ?? "")"
-      return Pin(environment: environment, resolved: resolved, source: .catalog(entry), expected: lockedPin ?? (digest, place))
+      var pin = try self.pin(try catalog.entry(name), for: platform)
+      pin.environment = environment
+      pin.expected = lockedPin ?? pin.expected
+      return pin
     }
   }
 
-  /// The image of a pin, made when it is not in the store, and the index that led to it.
-  func obtain(_ pin: Pin) throws -> (image: StoredImage, index: Digest?) {
-    if let expected = pin.expected, let present = try store.image(expected.digest) { return (present, pin.index) }
-    if let present = try presentImage(pin) { return present }
+  /// An image in the store, how it was found, and who vouches for it.
+  struct Obtained {
+    let image: StoredImage
+    /// The index that led to it.
+    let index: Digest?
+    /// Empty where no rule asks for a signature.
+    let signatures: [EnvironmentLock.Signature]
+
+    init(_ image: StoredImage, index: Digest? = nil, signers: [VerifiedIdentity] = []) {
+      self.image = image
+      self.index = index
+      signatures = signers.map(EnvironmentLock.Signature.init)
+    }
+  }
+
+  /// The image of a pin, made when it is not in the store, once the rules about signatures are met.
+  func obtain(_ pin: Pin, _ policy: TrustPolicy) throws -> Obtained {
+    var pin = pin
+    let signers = try requireSignatures(of: &pin, by: policy)
+    if let present = try present(pin, policy, signers) { return present }
     // Two commands that miss the same image make it once. Without a pin nobody knows yet that it is the same.
-    guard let expected = pin.expected else { return try make(pin) }
+    guard let expected = pin.expected else { return try make(pin, policy, signers) }
     let waiting = { reporter.warned("another envctl is making the image of '\(pin.environment)'; waiting for it") }
     return try store.withLock("image-" + expected.digest.hex, waiting: waiting) {
-      if let present = try store.image(expected.digest) { return (present, pin.index) }
-      return try make(pin)
+      try present(pin, policy, signers) ?? make(pin, policy, signers)
     }
   }
 
-  /// An image that a reference names by digest and that is in the store: no registry need be asked.
-  private func presentImage(_ pin: Pin) throws -> (image: StoredImage, index: Digest?)? {
-    guard pin.expected == nil, case .registry(let candidates) = pin.source, let digest = candidates.first?.digest,
-      let bytes = try store.readDocument(digest, object: "\(candidates[0])")
-    else { return nil }
-    guard let index = try? ImageIndex.parse(bytes, object: "\(candidates[0])") else { return try store.image(digest).map { ($0, nil) } }
-    guard let entry = index.image(for: platform) else { return nil }
-    return try store.image(entry.digest).map { ($0, digest) }
+  /// The pinned image when the store has it: then no registry need be asked, not even for one that is named by the digest of an index.
+  private func present(_ pin: Pin, _ policy: TrustPolicy, _ signers: [VerifiedIdentity]) throws -> Obtained? {
+    guard case .registry(let candidates) = pin.source, let reference = candidates.first else {
+      return try pin.expected.flatMap { try store.image($0.digest) }.map { Obtained($0, signers: signers) }
+    }
+    guard let top = pin.expected?.digest ?? reference.digest, let bytes = try store.readDocument(top, object: "\(reference)") else {
+      return nil
+    }
+    let index = pin.expected == nil ? try? ImageIndex.parse(bytes, object: "\(reference)") : nil
+    let manifest = index == nil ? top : index?.image(for: platform)?.digest
+    guard let image = try manifest.flatMap({ try store.image($0) }) else { return nil }
+    let indexDigest = index == nil ? pin.index : top
+    let signable = SignableImage(.registry(reference), manifest: image.manifestDigest, index: indexDigest)
+    return Obtained(image, index: indexDigest, signers: try requireSignatures(of: signable, by: policy))
   }
 
-  private func make(_ pin: Pin) throws -> (image: StoredImage, index: Digest?) {
+  private func make(_ pin: Pin, _ policy: TrustPolicy, _ signers: [VerifiedIdentity]) throws -> Obtained {
     switch pin.source {
-    case .catalog(let entry): return (try expect(pin, try buildImage(recipe: entry.recipe).manifestDigest), nil)
-    case .layout(let layout): return (try expect(pin, try load(layout).manifestDigest), nil)
+    case .catalog(let entry): return Obtained(try expect(pin, try buildImage(recipe: entry.recipe).manifestDigest))
+    case .layout(let layout): return Obtained(try expect(pin, try load(layout).manifestDigest), signers: signers)
     case .registry(let candidates):
       return try first(of: candidates) { reference in
         // What is locked is asked for by its digest; the tag may stand for something else by now.
@@ -148,7 +169,8 @@ extension Workbench {
         if let expected = pin.expected, resolved.manifest.digest != expected.digest {
           throw mismatch(pin, expected, resolved.manifest.digest)
         }
-        return (try fetch(resolved), resolved.index?.digest)
+        let signers = try requireSignatures(of: resolved.signable, by: policy)
+        return Obtained(try fetch(resolved), index: resolved.index?.digest, signers: signers)
       }
     }
   }
@@ -207,13 +229,21 @@ extension Workbench {
   }
 
   private func writeLock(
-    _ image: EnvironmentLock.Image, _ pin: Pin, _ index: Digest?, _ baseline: Digest?, in project: ProjectFile, previous: EnvironmentLock?
+    _ image: EnvironmentLock.Image, _ obtained: Obtained, _ pin: Pin, _ baseline: Digest?, in project: ProjectFile,
+    previous: EnvironmentLock?
   ) throws {
     guard FileSystem.exists(project.folder.appending(ProjectFile.name)) else { return }
-    var lock = previous ?? EnvironmentLock(environment: project.environment, resolved: pin.resolved, index: index, images: [:])
+    var lock = previous ?? EnvironmentLock(environment: project.environment, resolved: pin.resolved, index: obtained.index, images: [:])
     if lock.images[platform.description] == nil { lock.images[platform.description] = image }
     lock.baseline = baseline
+    lock.signatures = obtained.signatures
     if lock != previous { try lock.write(in: project.folder) }
+  }
+}
+
+extension EnvironmentLock.Signature {
+  init(_ identity: VerifiedIdentity) {
+    self.init(key: identity.key, kind: identity.kind.rawValue, digest: identity.digest, reference: identity.reference)
   }
 }
 

@@ -8,6 +8,7 @@ import EnvLaunch
 import EnvRegistry
 import EnvReport
 import EnvStore
+import EnvTrust
 import Glibc
 import SafeFS
 import SystemPackage
@@ -25,7 +26,7 @@ struct Envctl: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       UpCommand.self, RunCommand.self, ExecCommand.self, PsCommand.self, LogsCommand.self, DownCommand.self, CheckCommand.self,
-      BaselineCommand.self, VerifyCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self,
+      BaselineCommand.self, VerifyCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self, TrustCommand.self,
     ])
 }
 
@@ -57,9 +58,11 @@ struct CommonOptions: ParsableArguments {
     let catalog = try catalog()
     var settings = RegistrySettings(environment: ProcessEnvironment.inherited)
     settings.insecure.formUnion(insecureRegistry)
-    return Workbench(
+    var workbench = Workbench(
       store: try Store(home: try home()), catalog: catalog, reporter: reporter(isTerse: isTerse),
       registry: RegistryClient(settings: settings))
+    workbench.policyFiles = try TrustPolicy.machineFiles(override: Self.variable("ENVCTL_POLICY"))
+    return workbench
   }
 
   /// What looks after containers; it needs neither store nor catalog.

@@ -76,20 +76,7 @@ extension Workbench {
   }
 
   /// A locked image as its documents in the store describe it; nil when they are not there.
-  func documents(of locked: EnvironmentLock.Image) throws -> EnvironmentLock.Image? {
-    let digest = locked.manifest.digest
-    let object = "manifest of image \(digest.short)"
-    guard let bytes = try store.readDocument(digest, object: object) else { return nil }
-    let manifest = try ImageManifest.parse(bytes, object: object)
-    guard let config = try config(manifest.config.digest) else { return nil }
-    let document = EnvironmentLock.Document(
-      digest: digest, mediaType: manifest.mediaType ?? .imageManifest, size: Int64(bytes.count))
-    return try EnvironmentLock.Image(manifest: document, manifest, config)
-  }
-
-  /// The configuration in the store.
-  func config(_ digest: Digest) throws -> ImageConfig? {
-    let object = "config \(digest.short)"
-    return try store.readDocument(digest, object: object).map { try CanonicalJSON.decode(ImageConfig.self, from: $0, object: object) }
+  private func documents(of locked: EnvironmentLock.Image) throws -> EnvironmentLock.Image? {
+    try store.imageDocuments(locked.manifest.digest).map { try EnvironmentLock.Image($0) }
   }
 }

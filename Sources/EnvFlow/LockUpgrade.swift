@@ -50,12 +50,14 @@ extension Workbench {
     let platforms = project.platforms + locked.filter { !project.platforms.contains($0) }
     let lock = try freshLock(project, platforms: platforms, allowUnpinned: allowUnpinned)
     let changes = try lock.images.sorted { $0.key < $1.key }.compactMap { name, image in
-      try previous.images[name].flatMap { $0 == image ? nil : try change(on: name, from: $0, to: image) }
+      try previous.images[name].flatMap { $0 == image ? nil : try change(on: name, from: $0, to: image, of: lock.resolved) }
     }
     return (try write(lock, previous, in: project), changes)
   }
 
-  private func change(on platform: String, from old: EnvironmentLock.Image, to new: EnvironmentLock.Image) throws -> ImageChange {
+  private func change(
+    on platform: String, from old: EnvironmentLock.Image, to new: EnvironmentLock.Image, of source: EnvironmentSource
+  ) throws -> ImageChange {
     let (oldDiffs, newDiffs) = (Set(old.layers.map(\.diffID)), Set(new.layers.map(\.diffID)))
     var change = ImageChange(
       platform: platform, before: old.manifest.digest, after: new.manifest.digest,
@@ -63,35 +65,45 @@ extension Workbench {
       newLayers: new.layers.filter { !oldDiffs.contains($0.diffID) }.map(ImageChange.Layer.init),
       goneLayers: old.layers.filter { !newDiffs.contains($0.diffID) }.map(ImageChange.Layer.init),
       facts: ImageChange.Value.changes(from: old.facts.named, to: new.facts.named))
-    if let before = try config(old.config.digest)?.config, let after = try config(new.config.digest)?.config {
+    let configs = try [old, new].compactMap { try store.imageDocuments($0.manifest.digest)?.config.config }
+    if configs.count == 2, let before = configs.first, let after = configs.last {
       change.variables = ImageChange.Value.changes(from: before.variables, to: after.variables)
       change.labels = ImageChange.Value.changes(from: before.labels ?? [:], to: after.labels ?? [:])
     }
-    (change.packages, change.packagesNote) = try packages(from: old, to: new)
+    do {
+      (change.packages, change.packagesNote) = try packages(from: old, to: new, of: source)
+    } catch StoreError.needsRoot {
+      change.packagesNote = "not compared: unpacking layers needs root"
+    }
     return change
   }
 
-  /// Packages are read from unpacked layers, so both images have to be in the store.
+  /// Packages are read from unpacked layers, so both images have to be here. The new one is fetched when the old one is: who has used the
+  /// one will use the other.
   private func packages(
-    from old: EnvironmentLock.Image, to new: EnvironmentLock.Image
+    from old: EnvironmentLock.Image, to new: EnvironmentLock.Image, of source: EnvironmentSource
   ) throws -> (changes: [PackageInventory.Change]?, note: String?) {
     guard let before = try store.image(old.manifest.digest) else {
-      return (nil, "the layers of the image that was locked are not in the store")
+      return (nil, "not compared: the layers of the image that was locked are not in the store")
     }
-    guard let after = try store.image(new.manifest.digest) else {
-      return (nil, "the layers of the new image are not in the store yet: `envctl up` fetches them")
-    }
+    guard let after = try image(new, of: source) else { return (nil, "not compared: the new image is not in the store") }
     return try reporter.stage("compare") { _ in
       let holds = try store.hold(before) + store.hold(after)
       defer { withExtendedLifetime(holds) {} }
-      let (left, right) = (
-        try PackageInventory(of: store.materialise(before).layers), try PackageInventory(of: store.materialise(after).layers)
-      )
+      let left = try PackageInventory(of: store.materialise(before).layers)
+      let right = try PackageInventory(of: store.materialise(after).layers)
       let unread = Set(left.unread + right.unread).sorted()
-      let note = unread.isEmpty ? nil : "not read: the database of \(unread.joined(separator: ", "))"
+      let note = unread.isEmpty ? nil : "the database of \(unread.joined(separator: ", ")) is there and not read"
       let changes = left.changes(to: right)
-      return ((changes, note), "\(changes.count) packages differ")
+      return ((changes, note), "\(changes.count) package\(changes.count == 1 ? " differs" : "s differ")")
     }
+  }
+
+  private func image(_ locked: EnvironmentLock.Image, of source: EnvironmentSource) throws -> StoredImage? {
+    if let present = try store.image(locked.manifest.digest) { return present }
+    guard case .image(var reference) = source, let documents = try store.imageDocuments(locked.manifest.digest) else { return nil }
+    reference.digest = locked.manifest.digest
+    return try fetch(try resolve(reference, platform: documents.config.platform))
   }
 }
 

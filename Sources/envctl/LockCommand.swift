@@ -108,7 +108,7 @@ extension ImageChange {
     if let labels { lines += labels.map { "  label" + Self.line($0).dropFirst() } }
     if variables == nil { lines.append("  env and labels not compared: the config that was locked is not in the store") }
     if let packages {
-      lines.append("  packages: \(packages.count) differ")
+      lines.append("  packages that differ: \(packages.count)")
       lines += packages.map { "    \($0.manager) \($0.name): \(Self.versions($0.before)) → \(Self.versions($0.after))" }
     }
     if let packagesNote { lines.append("  packages: " + packagesNote) }

@@ -78,7 +78,9 @@ private func image(layer: UInt8 = 2, size: Int64 = 9, variables: [String] = []) 
     let lock = EnvironmentLock(
       environment: .source(.catalog("e")), resolved: .catalog("e"), images: [Platform.host.description: try image()])
     try lock.requireMatch(ProjectFile(environment: .source(.catalog("e")), folder: "/p"))
-    let other = try #require(throws: CatalogError.self) { try lock.requireMatch(ProjectFile(environment: .source(.catalog("f")), folder: "/p")) }
+    let other = try #require(throws: CatalogError.self) {
+      try lock.requireMatch(ProjectFile(environment: .source(.catalog("f")), folder: "/p"))
+    }
     #expect(other.summary == "'/p/envctl.lock' does not belong to this environment: it locks 'e', envctl.yaml asks for 'f'")
     #expect(other.exitCode == .policy)
     let text = "schema: 1\nenvironment: e\nplatforms: [\(Platform.host), linux/riscv64]\n"

@@ -40,7 +40,8 @@ let shippedCatalog = Catalog(
   }
 
   @Test(arguments: [
-    "", "-", "2.6", "2.6.0.1", "v2.6.0", "2.6.0-gpu", "2.6.0-cpu", "2.6.0-gpu-cuda11-cudnn8", "2.6.0-gpu-cuda11.8", "2.6.0-gpu-cudnn8-cuda11.8",
+    "", "-", "2.6", "2.6.0.1", "v2.6.0", "2.6.0-gpu", "2.6.0-cpu", "2.6.0-gpu-cuda11-cudnn8", "2.6.0-gpu-cuda11.8",
+    "2.6.0-gpu-cudnn8-cuda11.8",
     "2.6.0-gpu-cuda11.8-cudnn8-trt8", "2.6.0-gpu-cuda11.8-cudnn8.9.1", "2.6.0-gpu-cuda11.8-cudnn", "2.6.0-gpu-cuda11.08-cudnn8",
     "2.6.0-gpu-cuda11.8-cudnn8-trt8.5-gcc82", "2.6.0-jupyter-gpu", "2.6.0--gpu", "2.6.0-", "2.6.0rc", "02.6.0", "2.6.0-GPU-cuda11.8-cudnn8",
     "2.6.0-gpu-cuda١١.8-cudnn8",

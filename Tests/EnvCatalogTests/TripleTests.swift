@@ -191,7 +191,8 @@ private func triple(_ version: String, _ cuda: String? = nil, _ cudnn: String? =
     let reported = list.images.filter { $0.reportedDigest != nil }
     #expect(reported.map { "\($0.tag)" } == ["3.0.0", "3.3.0-gpu-cuda12.6-cudnn9.5"])
     #expect(reported.allSatisfy { $0.evidence == .thirdParty })
-    #expect(try shippedCatalog.published("cuda").references(tag: "x").map(\.description) == ["docker.io/nvidia/cuda:x", "nvcr.io/nvidia/cuda:x"])
+    #expect(
+      try shippedCatalog.published("cuda").references(tag: "x").map(\.description) == ["docker.io/nvidia/cuda:x", "nvcr.io/nvidia/cuda:x"])
     for name in try shippedCatalog.names() { _ = try shippedCatalog.entry(name) }
   }
 }

@@ -139,7 +139,7 @@ extension EnvctlTests {
         #expect(upgrade.output.hasPrefix("\(Platform.host): \(before) → sha256:"), "\(upgrade.output)")
         for line in [
           "  layers shared: 1, ", "  layers new: 1, ", "  layers gone: 0, 0 B", "  CUDA: none → 11.8.0", "  cuDNN: none → 8.6.0.163",
-          "  driver: none → ≥ 450.80.02", "  env CUDA_VERSION: none → 11.8.0", "  packages: 2 differ", "    dpkg busybox: none → 1.35",
+          "  driver: none → ≥ 450.80.02", "  env CUDA_VERSION: none → 11.8.0", "  packages that differ: 2", "    dpkg busybox: none → 1.35",
           "    python numpy: none → 1.26.4", "wrote envctl.lock: ", "facts: CUDA 11.8.0, cuDNN 8.6.0.163, driver ≥ 450.80.02",
         ] { #expect(upgrade.output.contains(line), "\(line) in \(upgrade.output)") }
         #expect(try program("lock", "--check").status == 0)

@@ -36,7 +36,8 @@ enum SmallImage {
     let layers = try [diff] + (more.isEmpty ? [] : [tar(more)])
     let blobs = try layers.map { try store.ingest($0, object: "layer") }
     let config = ImageConfig(
-      platform: Platform(os: "linux", architecture: architecture), created: nil, config: .init(environment: variables, command: ["/bin/sh"]),
+      platform: Platform(os: "linux", architecture: architecture), created: nil,
+      config: .init(environment: variables, command: ["/bin/sh"]),
       diffIDs: blobs.map(\.digest), history: [])
     let configBlob = try store.ingest(try CanonicalJSON.encode(config), object: "config")
     let manifest = ImageManifest(

@@ -65,10 +65,6 @@ extension Workbench {
       var locked = LockedImages(source: .image(reference))
       for platform in platforms {
         let resolved = try resolve(pinned, platform: platform)
-        // A lock is a promise that `up` can keep.
-        for (number, layer) in resolved.documents.layers.enumerated() where layer.descriptor.mediaType.layerCompression == nil {
-          throw OCIDocumentError.unpackableLayer("layer \(number + 1) of \(reference)", layer.descriptor.mediaType)
-        }
         if pinned.digest == nil { tell(choice.reportedDigest, against: resolved) }
         pinned.digest = resolved.top.digest
         locked.index = resolved.index?.digest

@@ -192,6 +192,7 @@ private func triple(_ version: String, _ cuda: String? = nil, _ cudnn: String? =
     #expect(throws: YAMLError.self) { try read("", product: "cuda") }
     #expect(throws: YAMLError.self) { try read("", repositories: "[docker.io/paddlepaddle/paddle:2.6.0]") }
     #expect(throws: YAMLError.self) { try read("", repositories: "docker.io/x") }
+    #expect(throws: YAMLError.self) { try read("", repositories: "[]") }
   }
 
   @Test("what the shipped lists say of themselves") func shipped() throws {

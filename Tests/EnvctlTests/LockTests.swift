@@ -80,7 +80,7 @@ extension EnvctlTests {
         let digits = try #require(text[size.upperBound...].firstRange(of: "\"size\" : "))
         text.insert("1", at: digits.upperBound)
         try program.write(text, to: "envctl.lock")
-        for command in [["lock", "--check"], ["run", "--", "/bin/sh", "-c", "true"]] {
+        for command in [["lock", "--check"], ["lock"], ["run", "--", "/bin/sh", "-c", "true"]] {
           let completion = try program.command(command).run(deadline: .seconds(60))
           #expect(completion.status.code == 5, "\(command)")
           let errors = String(decoding: completion.errors, as: UTF8.self)

@@ -51,6 +51,24 @@ extension EnvctlTests {
         try Self.copy("docker://\(tagged(tag))", "oci:\(layout):\(tag)")
       }
 
+      /// Puts what refers to the image into the layout as `cosign save` would: manifests without a name.
+      func copyToLayout(_ manifest: [UInt8], _ annotations: [String: String]?) throws {
+        let blobs = layout.appending("blobs/sha256")
+        let content = try ImageManifest.parse(manifest, object: "manifest")
+        for descriptor in content.layers + [content.config] {
+          let bytes = try registry.client.document(descriptor, in: reference, object: "blob")
+          try FileSystem.writeAtomically(bytes, to: blobs.appending(descriptor.digest.hex))
+        }
+        let digest = Digest.sha256(of: manifest)
+        try FileSystem.writeAtomically(manifest, to: blobs.appending(digest.hex))
+        let file = layout.appending("index.json")
+        var index = try ImageIndex.parse(FileSystem.readFile(file), object: "index.json")
+        var entry = Descriptor(mediaType: .imageManifest, digest: digest, size: Int64(manifest.count), annotations: annotations)
+        entry.artifactType = content.artifactType
+        index.manifests.append(entry)
+        try FileSystem.writeAtomically(CanonicalJSON.encode(index), to: file)
+      }
+
       /// Signs a digest in cosign's first layout, in the registry.
       func sign(_ digest: Digest, of signed: Digest? = nil, by pair: KeyPair) throws {
         let payload = Array(
@@ -181,6 +199,7 @@ extension EnvctlTests {
         let refused = try program("image", "pull", "\(scene.reference)")
         #expect(refused.status == 5)
         #expect(refused.errors.contains("policy.yaml:3:14 demands a signature"), "\(refused.errors)")
+        #expect(try program("image", "load", "oci:\(scene.layout)").status == 5)
         #expect(try !scene.blobs().contains(layer))
         try scene.sign(scene.image, by: scene.stranger)
         #expect(try program("image", "pull", "\(scene.reference)").status == 5)
@@ -191,6 +210,31 @@ extension EnvctlTests {
         #expect(try program("trust", "check", "\(scene.reference)").status == 0)
         // Without the policy nobody is asked.
         #expect(try scene.program("trust", "check", "\(scene.reference)").status == 2)
+      }
+    }
+
+    @Test func theLockSaysWhoSigned() throws {
+      try scene { scene in
+        let program = scene.program
+        try program.write("schema: 1\nverify:\n  - {images: \(scene.registry.address)/**, keys: [team.pub]}\n", to: "rules.yaml")
+        try program.project("\(scene.reference)", "check: none\npolicy: rules.yaml\n")
+        let refused = try program("lock")
+        #expect(refused.status == 5, "\(refused.errors)")
+        #expect(!FileSystem.exists(program.folder.appending("envctl.lock")))
+        try scene.sign(scene.image, by: scene.team)
+        #expect(try program("lock").status == 0)
+        let lock = try JSON(String(decoding: FileSystem.readFile(program.folder.appending("envctl.lock")), as: UTF8.self))
+        #expect(try lock["signatures"].items.map { $0["key"].string } == [scene.fingerprint(scene.team)])
+        #expect(lock["signatures"].items.first?["kind"].string == "cosign-v1")
+        #expect(lock["signatures"].items.first?["digest"].string == "\(scene.image)")
+        let ran = try program("run", "--", "/bin/sh", "-c", "echo in")
+        #expect(ran.output == "in\n", "\(ran.errors)")
+        // Kept in the store, the signature is there when the registry is not.
+        var offline = program
+        offline.wrapper = ["unshare", "--net"]
+        #expect(try offline("run", "--", "/bin/sh", "-c", "echo in").output == "in\n")
+        try program.write("schema: 1\nverify:\n  - {images: \(scene.registry.address)/**, keys: [stranger.pub]}\n", to: "rules.yaml")
+        #expect(try program("run", "--", "/bin/sh", "-c", "echo in").status == 5)
       }
     }
 
@@ -214,6 +258,20 @@ extension EnvctlTests {
         #expect(try program("run", "--", "/bin/sh", "-c", "echo in").output == "in\n")
         try program.project("oci:\(scene.layout)", rule.replacing("team", with: "stranger"))
         #expect(try program("run", "--", "/bin/sh", "-c", "echo in").status != 0)
+      }
+    }
+
+    @Test func layoutWithSignaturesThatHaveNoName() throws {
+      try scene { scene in
+        try scene.attachBundle(to: scene.image, by: scene.team)
+        let bundle = try #require(try scene.registry.client.referrers(of: scene.image, in: scene.reference).first)
+        try scene.copyToLayout(scene.registry.client.manifest(bundle.digest, in: scene.reference).bytes, nil)
+        let signed = try scene.check("oci:\(scene.layout)", by: scene.team)
+        #expect(signed.output.contains("(sigstore-bundle)"), "\(signed.errors)")
+        try scene.sign(scene.image, by: scene.stranger)
+        let saved = try scene.registry.client.manifest(scene.tagged("sha256-\(scene.image.hex).sig")).bytes
+        try scene.copyToLayout(saved, ["kind": "dev.cosignproject.cosign/sigs"])
+        #expect(try scene.check("oci:\(scene.layout)", by: scene.stranger).output.contains("(cosign-v1"))
       }
     }
 

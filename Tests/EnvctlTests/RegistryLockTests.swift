@@ -76,6 +76,7 @@ extension EnvctlTests {
     @Test func movedTag() throws {
       try withTemporaryFolder { folder in
         let scene = try Scene(in: folder)
+        try #require(scene.program("lock").status == 0)
         try #require(scene.program("run", "--", "/bin/sh", "-c", "true").status == 0)
         let old = try scene.digest()
         let unmoved = try scene.program("lock", "--check", "--remote")

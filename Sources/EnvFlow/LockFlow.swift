@@ -55,8 +55,10 @@ extension Workbench {
   }
 
   /// Resolves the request now, whatever a lock says.
-  func freshLock(_ project: ProjectFile, platforms: [Platform], allowUnpinned: Bool) throws -> EnvironmentLock {
-    let waived = try requirePinned(project, allowUnpinned: allowUnpinned)
+  func freshLock(
+    _ project: ProjectFile, platforms: [Platform], waived: [String] = [], allowUnpinned: Bool
+  ) throws -> EnvironmentLock {
+    let waived = try requirePinned(project, waived: waived, allowUnpinned: allowUnpinned)
     let choice = try choose(project.environment)
     let locked = try lockImages(choice, project, platforms)
     return EnvironmentLock(

@@ -38,6 +38,7 @@ let floor1: [Target] = [
   module("OCI", ["EnvCore"]),
   module("HTTP", ["EnvCore", "CLibCurl"]),
   module("Hashing", ["EnvCore", "CLibCrypto"]),
+  module("Signing", ["EnvCore", "CLibCrypto"]),
   module("Archive", ["EnvCore", "CLibArchive"]),
   module("Compression", ["EnvCore", "CISAL", "CZstd"]),
   module("SafeFS", ["EnvCore", "CLinux", system]),
@@ -58,6 +59,7 @@ let floor3: [Target] = [
     "EnvImage",
     ["EnvCore", "OCI", "HTTP", "Hashing", "Archive", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "EnvCatalog", system]),
   module("EnvBundle", ["EnvCore", "OCI", "SafeFS", "EnvStore", "EnvCatalog", system]),
+  module("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", system]),
   module("EnvPolicy", ["EnvCore", "OCI", "StrictYAML", "Hashing", "SafeFS", system]),
 ]
 
@@ -73,7 +75,7 @@ let floor5: [Target] = [
     "EnvFlow",
     [
       "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle",
-      "EnvPolicy", "EnvLaunch", "EnvDrift", system,
+      "EnvTrust", "EnvPolicy", "EnvLaunch", "EnvDrift", system,
     ]),
   module("EnvReport", ["EnvCore", "EnvDrift", "EnvPolicy"]),
 ]
@@ -83,8 +85,8 @@ let floor6: [Target] = [
   .executableTarget(
     name: "envctl",
     dependencies: [
-      "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift",
-      "EnvFlow", "EnvPolicy", "EnvReport", argumentParser, system,
+      "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvTrust", "EnvLaunch",
+      "EnvDrift", "EnvFlow", "EnvPolicy", "EnvReport", argumentParser, system,
     ],
     swiftSettings: strict)
 ]
@@ -95,6 +97,7 @@ let testTargets: [Target] = [
   tests("EnvCore", []),
   tests("SafeFS", ["EnvCore", "TestSupport", system]),
   tests("Hashing", ["EnvCore", "TestSupport"]),
+  tests("Signing", ["EnvCore", "SafeFS", "TestSupport", system]),
   tests("Archive", ["EnvCore", "Hashing", "SafeFS", "TestSupport", system]),
   tests("Compression", ["EnvCore", "SafeFS", "TestSupport", system]),
   tests("StrictYAML", ["EnvCore"]),
@@ -114,12 +117,14 @@ let testTargets: [Target] = [
       system,
     ]),
   tests("EnvBundle", ["EnvCore", "OCI", system]),
+  tests("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", "TestSupport", system]),
   tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "TestSupport", "launch-driver", system]),
   tests("EnvDrift", ["EnvCore"]),
   tests("EnvPolicy", ["EnvCore", "OCI", "SafeFS", "StrictYAML", "TestSupport", system]),
   tests("EnvReport", ["EnvCore", "EnvPolicy"]),
   .testTarget(
-    name: "EnvctlTests", dependencies: ["EnvCore", "Archive", "OCI", "SafeFS", "ChildProcess", "EnvStore", "TestSupport", system],
+    name: "EnvctlTests",
+    dependencies: ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "TestSupport", system],
     swiftSettings: strict),
 ]
 

@@ -102,7 +102,9 @@ extension Workbench {
       return Pin(
         environment: environment, resolved: resolved, source: .layout(layout.resolved(in: project.folder)), expected: lockedPin)
     case .image(let reference):
-      let candidates = try lock == nil ? choose(project.environment).candidates : [reference]
+      // Any registry that carries the locked bytes will do; the one they were locked from is asked first.
+      let others = try choose(project.environment).candidates.filter { $0 != reference }
+      let candidates = [reference] + others
       return Pin(
         environment: environment, resolved: resolved, source: .registry(candidates), expected: lockedPin, index: lock?.index)
     case .catalog(let name):

@@ -233,6 +233,12 @@ extension EnvctlTests {
         var offline = program
         offline.wrapper = ["unshare", "--net"]
         #expect(try offline("run", "--", "/bin/sh", "-c", "echo in").output == "in\n")
+        // Somebody without rules does not make the lock forget.
+        try program.project("\(scene.reference)")
+        #expect(try program("run", "--", "/bin/sh", "-c", "echo in").status == 0)
+        let kept = try JSON(String(decoding: FileSystem.readFile(program.folder.appending("envctl.lock")), as: UTF8.self))
+        #expect(kept["signatures"].items.count == 1)
+        try program.project("\(scene.reference)", "check: none\npolicy: rules.yaml\n")
         try program.write("schema: 1\nverify:\n  - {images: \(scene.registry.address)/**, keys: [stranger.pub]}\n", to: "rules.yaml")
         #expect(try program("run", "--", "/bin/sh", "-c", "echo in").status == 5)
       }

@@ -60,6 +60,7 @@ let floor3: [Target] = [
     ["EnvCore", "OCI", "HTTP", "Hashing", "Archive", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "EnvCatalog", system]),
   module("EnvBundle", ["EnvCore", "OCI", "SafeFS", "EnvStore", "EnvCatalog", system]),
   module("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", system]),
+  module("EnvPolicy", ["EnvCore", "OCI", "StrictYAML", "Hashing", "SafeFS", system]),
 ]
 
 /// F4: running containers, and judging what they computed.
@@ -74,9 +75,9 @@ let floor5: [Target] = [
     "EnvFlow",
     [
       "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle",
-      "EnvTrust", "EnvLaunch", "EnvDrift", system,
+      "EnvTrust", "EnvPolicy", "EnvLaunch", "EnvDrift", system,
     ]),
-  module("EnvReport", ["EnvCore", "EnvDrift"]),
+  module("EnvReport", ["EnvCore", "EnvDrift", "EnvPolicy"]),
 ]
 
 /// F6: the command line.
@@ -85,7 +86,7 @@ let floor6: [Target] = [
     name: "envctl",
     dependencies: [
       "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvTrust", "EnvLaunch",
-      "EnvDrift", "EnvFlow", "EnvReport", argumentParser, system,
+      "EnvDrift", "EnvFlow", "EnvPolicy", "EnvReport", argumentParser, system,
     ],
     swiftSettings: strict)
 ]
@@ -119,6 +120,8 @@ let testTargets: [Target] = [
   tests("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", "TestSupport", system]),
   tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "TestSupport", "launch-driver", system]),
   tests("EnvDrift", ["EnvCore"]),
+  tests("EnvPolicy", ["EnvCore", "OCI", "SafeFS", "StrictYAML", "TestSupport", system]),
+  tests("EnvReport", ["EnvCore", "EnvPolicy"]),
   .testTarget(
     name: "EnvctlTests",
     dependencies: ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "TestSupport", system],

@@ -55,7 +55,9 @@ extension PublishedImages {
     let top = try YAMLMapping(node, allowed: ["schema", "product", "repositories", "releases"])
     let name = try top.required("product")
     guard try name.string() == product else { throw name.expected("'\(product)', the name of the file") }
-    repositories = try top.required("repositories").items().map(Self.repository)
+    let hosts = try top.required("repositories")
+    repositories = try hosts.items().map(Self.repository)
+    guard !repositories.isEmpty else { throw hosts.expected("at least one repository") }
     var images: [PublishedImage] = []
     var complete: Set<ReleaseVersion> = []
     var seen: Set<String> = []

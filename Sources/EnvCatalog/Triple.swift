@@ -27,6 +27,16 @@ public struct FrameworkBuild: Hashable, Sendable {
     self.python = python
   }
 
+  /// Whether both are the same release on the same CUDA and cuDNN, as far as both tell: one may write `11.8`, the other `11.8.89`.
+  func isSameStack(as other: FrameworkBuild) -> Bool {
+    let parts = [(cuda, other.cuda), (cudnn, other.cudnn)]
+    return framework == other.framework && version == other.version && (cuda == nil) == (other.cuda == nil)
+      && parts.allSatisfy { left, right in
+        guard let left, let right else { return true }
+        return left.begins(with: right) || right.begins(with: left)
+      }
+  }
+
   /// What a tag says it holds.
   init(_ tag: PaddleTag, python: Version? = nil) {
     if case .gpu(let cuda, let cudnn, let tensorRT) = tag.build {

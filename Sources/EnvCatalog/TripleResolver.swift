@@ -15,8 +15,8 @@ public enum TripleResolution: Sendable {
 extension Catalog {
   /// Finds the image of a triple.
   ///
-  /// The rule for several matches: an entry of the catalog goes before published images of the same release, because it is pinned and was
-  /// measured. Otherwise nothing is chosen: whoever writes `cudnn: 8` where 8.2 and 8.4 exist is asked which is meant.
+  /// The rule for several matches: an entry of the catalog goes before published images of the same release, CUDA and cuDNN, because it is
+  /// pinned. Otherwise nothing is chosen: whoever writes `cuda: 11` where 11.2 and 11.7 exist is asked which is meant.
   /// - Throws: `TripleError.neverPublished` or `.ambiguous`.
   public func resolve(_ triple: Triple) throws -> TripleResolution {
     let published = try published(triple.framework.rawValue)
@@ -26,15 +26,14 @@ extension Catalog {
       return entry.build.flatMap { triple.matches($0) ? (entry, $0) : nil }
     }
     let matches = listed.filter { triple.matches($0.build) }
-    let releases = Set(entries.map(\.build.version) + matches.map(\.build.version))
-    if releases.count == 1, entries.count == 1 {
+    if entries.count == 1, matches.allSatisfy({ $0.build.isSameStack(as: entries[0].build) }) {
       let nearest = Self.nearest(to: triple, in: listed)
       return .catalog(entries[0].entry, entries[0].build, nearest: nearest, isPublished: !matches.isEmpty)
     }
-    if releases.count == 1, entries.isEmpty, matches.count == 1 {
+    if entries.isEmpty, matches.count == 1 {
       return .published(matches[0], references: published.references(tag: "\(matches[0].tag)"))
     }
-    guard releases.isEmpty else {
+    guard entries.isEmpty, matches.isEmpty else {
       let builds = entries.map(\.build) + matches.map(\.build)
       throw TripleError.ambiguous(
         triple, candidates: entries.map(\.entry.name) + matches.map { "\($0.tag)" }, openParts: Self.openParts(builds))

@@ -29,16 +29,21 @@ extension Workbench {
       let (locked, found) = (lock.baseline?.description ?? "none", baseline?.description ?? "none")
       throw CatalogError.lockMismatch(file: file, reason: "it locks the baseline \(locked), the catalog has \(found)")
     }
+    return (lock, try compare(lock, in: project.folder))
+  }
+
+  /// Compares what a lock says with the documents of its images, where the store has them.
+  func compare(_ lock: EnvironmentLock, in folder: FilePath) throws -> LockCheck {
     var check = LockCheck(compared: [], notInStore: [], remote: nil)
-    for name in lock.images.keys.sorted() {
-      guard let platform = Platform(parsing: name), let locked = lock.images[name], let image = try documents(of: locked) else {
+    for (name, locked) in lock.images.sorted(by: { $0.key < $1.key }) {
+      guard let platform = Platform(parsing: name), let image = try store.imageDocuments(locked.manifest.digest) else {
         check.notInStore.append(name)
         continue
       }
-      try lock.requireAgreement(with: image, on: platform, in: project.folder)
+      try lock.requireAgreement(with: try EnvironmentLock.Image(image), on: platform, in: folder)
       check.compared.append(name)
     }
-    return (lock, check)
+    return check
   }
 
   /// Asks where the image comes from whether the same would be locked today.
@@ -73,10 +78,5 @@ extension Workbench {
     let sources = choice.candidates.isEmpty ? [choice.source] : choice.candidates.map { .image($0) }
     guard !sources.contains(lock.resolved) else { return }
     throw FlowError.tripleMoved("\(triple)", locked: "\(lock.resolved)", current: "\(sources[0])")
-  }
-
-  /// A locked image as its documents in the store describe it; nil when they are not there.
-  private func documents(of locked: EnvironmentLock.Image) throws -> EnvironmentLock.Image? {
-    try store.imageDocuments(locked.manifest.digest).map { try EnvironmentLock.Image($0) }
   }
 }

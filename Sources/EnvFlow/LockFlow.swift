@@ -27,6 +27,8 @@ extension Workbench {
     let missing = project.platforms.filter { previous?.images[$0.description] == nil }
     let lock: EnvironmentLock
     if let previous {
+      // A lock that was altered is not built upon.
+      _ = try compare(previous, in: project.folder)
       lock = missing.isEmpty ? previous : try extended(previous, project, by: missing)
     } else {
       lock = try freshLock(project, platforms: missing, allowUnpinned: allowUnpinned)
@@ -111,7 +113,8 @@ struct SourceChoice {
   }
 
   init(_ references: [ImageReference], reportedDigest: Digest?) {
-    source = references.first.map { .image($0) } ?? .catalog("")
+    precondition(!references.isEmpty, "the catalog lists no product without a repository")
+    source = .image(references[0])
     candidates = references
     self.reportedDigest = reportedDigest
   }

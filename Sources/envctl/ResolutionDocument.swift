@@ -21,9 +21,14 @@ struct ResolutionDocument: Encodable {
   var pinned: [String: Digest]
   /// What third parties published for the tag; it pins nothing.
   var reportedDigest: Digest?
-  /// The nearest published images, when the one asked for is made by a recipe.
-  var nearest: [String]
+  /// The nearest images by tag, with how each is known, when the one asked for is made by a recipe.
+  var nearest: [Neighbour]
   private var notes: [String]
+
+  struct Neighbour: Encodable {
+    var tag: String
+    var known: String
+  }
 
   private enum CodingKeys: String, CodingKey {
     case request, environment, mirrors, known, cuda, cudnn, tensorRT, python, computeCapabilities, driver, pinned, reportedDigest, nearest
@@ -35,7 +40,7 @@ struct ResolutionDocument: Encodable {
       self.init(request: triple.description, environment: entry.name, mirrors: [], known: "catalog", build: build)
       if let floor = entry.driver { driver = DriverRequirement(shipped: driver?.shipped, floor: floor) }
       for (platform, digest) in entry.images { pinned[platform.description] = digest }
-      if !isPublished { nearest = near.map { "\($0.tag)" } }
+      if !isPublished { nearest = near.map { Neighbour(tag: "\($0.tag)", known: $0.evidence.rawValue) } }
       notes = ["made from packages by images/\(entry.recipe.lastComponent?.string ?? "")" + (isPublished ? "" : "; never published")]
     case .published(let image, let references):
       let names = references.map(\.description)
@@ -91,7 +96,7 @@ struct ResolutionDocument: Encodable {
     lines += pinned.sorted { $0.key < $1.key }.map { line("pinned", "\($0.key) \($0.value)") }
     if pinned.isEmpty { lines.append(line("pinned", "no: `envctl lock` asks the registry for the digest")) }
     if let reportedDigest { lines.append(line("reported", "\(reportedDigest) (third party, not verified)")) }
-    return (lines + nearest.map { line("nearest", "\($0) (published)") }).joined(separator: "\n")
+    return (lines + nearest.map { line("nearest", "\($0.tag) (\($0.known))") }).joined(separator: "\n")
   }
 
   private func line(_ name: String, _ value: String) -> String {

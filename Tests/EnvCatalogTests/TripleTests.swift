@@ -76,8 +76,9 @@ private func triple(_ version: String, _ cuda: String? = nil, _ cudnn: String? =
     let several = try triple("2.6.0", "11")
     #expect(
       throws: TripleError.ambiguous(
-        several, candidates: ["2.6.0-gpu-cuda11.2-cudnn8.2-trt8.0", "2.6.0-gpu-cuda11.7-cudnn8.4-trt8.4"],
-        openParts: ["cuda", "cudnn", "trt"])
+        several,
+        candidates: ["paddle-2.6.0-gpu-cuda11.8-cudnn8", "2.6.0-gpu-cuda11.2-cudnn8.2-trt8.0", "2.6.0-gpu-cuda11.7-cudnn8.4-trt8.4"],
+        openParts: ["cuda", "cudnn", "trt", "python"])
     ) { try shippedCatalog.resolve(several) }
     let series = try #require(throws: TripleError.self) { try shippedCatalog.resolve(try triple("2.6")) }
     guard case .ambiguous(_, let candidates, let parts) = series else { return #expect(Bool(false), "\(series)") }
@@ -96,6 +97,20 @@ private func triple(_ version: String, _ cuda: String? = nil, _ cudnn: String? =
     let other = try Triple(framework: .paddle, version: "2.6.2", python: "3.10")
     guard case .published(let image, _) = try shippedCatalog.resolve(other) else { return #expect(Bool(false)) }
     #expect("\(image.tag)" == "2.6.2")
+  }
+
+  @Test("what everybody quotes and nobody published is made here") func quoted() throws {
+    for cudnn in [nil, "8", "8.6"] {
+      guard case .catalog(let entry, _, let nearest, let isPublished) = try shippedCatalog.resolve(try triple("2.6.0", "11.8", cudnn))
+      else {
+        return #expect(Bool(false), "not the catalog's")
+      }
+      #expect(entry.name == "paddle-2.6.0-gpu-cuda11.8-cudnn8")
+      #expect(!isPublished)
+      #expect(nearest.map { "\($0.tag)" }.prefix(2) == ["2.6.0-gpu-cuda11.7-cudnn8.4-trt8.4", "2.6.0-gpu-cuda11.2-cudnn8.2-trt8.0"])
+    }
+    #expect(throws: TripleError.self) { try shippedCatalog.resolve(try triple("2.6.0", "11.8", "8.9")) }
+    #expect(throws: TripleError.self) { try shippedCatalog.resolve(try triple("2.6.1", "11.8", "8")) }
   }
 
   @Test func wordsThatAreNoVersions() throws {
@@ -177,6 +192,7 @@ private func triple(_ version: String, _ cuda: String? = nil, _ cudnn: String? =
     #expect(throws: YAMLError.self) { try read("", product: "cuda") }
     #expect(throws: YAMLError.self) { try read("", repositories: "[docker.io/paddlepaddle/paddle:2.6.0]") }
     #expect(throws: YAMLError.self) { try read("", repositories: "docker.io/x") }
+    #expect(throws: YAMLError.self) { try read("", repositories: "[]") }
   }
 
   @Test("what the shipped lists say of themselves") func shipped() throws {

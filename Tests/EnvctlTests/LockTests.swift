@@ -80,7 +80,7 @@ extension EnvctlTests {
         let digits = try #require(text[size.upperBound...].firstRange(of: "\"size\" : "))
         text.insert("1", at: digits.upperBound)
         try program.write(text, to: "envctl.lock")
-        for command in [["lock", "--check"], ["run", "--", "/bin/sh", "-c", "true"]] {
+        for command in [["lock", "--check"], ["lock"], ["run", "--", "/bin/sh", "-c", "true"]] {
           let completion = try program.command(command).run(deadline: .seconds(60))
           #expect(completion.status.code == 5, "\(command)")
           let errors = String(decoding: completion.errors, as: UTF8.self)
@@ -143,6 +143,47 @@ extension EnvctlTests {
           "    python numpy: none → 1.26.4", "wrote envctl.lock: ", "facts: CUDA 11.8.0, cuDNN 8.6.0.163, driver ≥ 450.80.02",
         ] { #expect(upgrade.output.contains(line), "\(line) in \(upgrade.output)") }
         #expect(try program("lock", "--check").status == 0)
+      }
+    }
+
+    @Test("a newer catalog may pin another image, or know a better one for a triple") func movedCatalog() throws {
+      try withTemporaryFolder { folder in
+        var program = Program(home: folder.appending("home"), folder: folder.appending("project"))
+        program.variables["ENVCTL_CATALOG"] = folder.appending("catalog").string
+        try FileSystem.createDirectories(folder.appending("catalog/manifests/published"))
+        try FileSystem.createDirectories(folder.appending("catalog/images"))
+        let (old, new) = (String(repeating: "a", count: 64), String(repeating: "b", count: 64))
+        func pin(_ digest: String) throws {
+          let entry =
+            "schema: 1\nname: e\nframework: paddle\nversion: 2.6.0\nrecipe: e\nimages:\n  \(Platform.host): sha256:\(digest)\n"
+          try FileSystem.writeAtomically(Array(entry.utf8), to: folder.appending("catalog/manifests/e.yaml"))
+        }
+        func lock(_ environment: String, _ resolved: String) throws {
+          let document = #"{"digest": "sha256:\#(old)", "mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 1}"#
+          let image = #"{"manifest": \#(document), "config": \#(document), "layers": [], "facts": {}}"#
+          try program.write(
+            """
+            {"schema": 2, "environment": "\(environment)", "resolved": "\(resolved)", "images": {"\(Platform.host)": \(image)},
+             "signatures": [], "allowedUnpinned": []}
+            """, to: "envctl.lock")
+        }
+        let published = "schema: 1\nproduct: paddle\nrepositories: [127.0.0.1:9/paddle]\n"
+        try FileSystem.writeAtomically(Array(published.utf8), to: folder.appending("catalog/manifests/published/paddle.yaml"))
+        try pin(old)
+        try program.project("e")
+        try lock("e", "e")
+        #expect(try program("lock", "--check", "--remote").output.hasSuffix("e: unchanged\n"))
+        try pin(new)
+        #expect(try program("lock", "--check").status == 0)
+        let moved = try program("lock", "--check", "--remote")
+        #expect(moved.status == 4)
+        #expect(moved.errors.contains("environment 'e' of the catalog has moved: locked as sha256:\(old), now sha256:\(new)"))
+        try program.project("{framework: paddle, version: 2.6.0}")
+        try lock("paddle 2.6.0", "127.0.0.1:9/paddle:2.6.0")
+        #expect(try program("lock", "--check").status == 0)
+        let elsewhere = try program("lock", "--check", "--remote")
+        #expect(elsewhere.status == 4)
+        #expect(elsewhere.errors.contains("paddle 2.6.0 leads to e now, locked is 127.0.0.1:9/paddle:2.6.0"))
       }
     }
 

@@ -46,6 +46,24 @@ extension EnvctlTests {
       }
     }
 
+    @Test func madeByARecipe() throws {
+      try program { program in
+        let outcome = try program("resolve", "paddle", "--version", "2.6.0", "--cuda", "11.8", "--cudnn", "8")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let lines = outcome.output.split(separator: "\n").filter { !$0.hasPrefix("pinned") }
+        #expect(
+          lines == [
+            "paddle 2.6.0, CUDA 11.8, cuDNN 8", "image     paddle-2.6.0-gpu-cuda11.8-cudnn8",
+            "known     catalog; made from packages by images/paddle-2.6.0-gpu-cuda11.8-cudnn8; never published", "cuda      11.8",
+            "cudnn     8.6.0.163", "driver    ≥ 450.80.02 at the least, 520.61.05 ships with it", "python    3.11",
+            "nearest   2.6.0-gpu-cuda11.7-cudnn8.4-trt8.4 (published)", "nearest   2.6.0-gpu-cuda11.2-cudnn8.2-trt8.0 (published)",
+            "nearest   2.6.0-gpu-cuda12.0-cudnn8.9-trt8.6 (published)",
+            "nearest   3.0.0-gpu-cuda11.8-cudnn8.9-trt8.6 (third party, verify)",
+          ])
+        #expect(outcome.output.contains("pinned    linux/amd64 sha256:"))
+      }
+    }
+
     @Test func neverPublished() throws {
       try program { program in
         let outcome = try program("resolve", "paddle", "--version", "2.6.1", "--cuda", "11.8", "--cudnn", "8")
@@ -61,7 +79,7 @@ extension EnvctlTests {
             """)
         let ambiguous = try program("resolve", "paddle", "--version", "2.6.0", "--cuda", "11", "--format", "json")
         #expect(ambiguous.status == 2)
-        #expect(try ambiguous.json()["error"]["hint"].string == "say which: cuda, cudnn, trt")
+        #expect(try ambiguous.json()["error"]["hint"].string == "say which: cuda, cudnn, trt, python")
       }
     }
 

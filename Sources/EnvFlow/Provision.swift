@@ -248,7 +248,8 @@ extension Workbench {
     var lock = lock
     if lock.images[platform.description] == nil { lock.images[platform.description] = image }
     lock.baseline = baseline
-    lock.signatures = obtained.signatures
+    // A machine without rules has nobody verified, which is no reason to forget who was.
+    lock.signatures += obtained.signatures.filter { !lock.signatures.contains($0) }
     if lock != previous { try lock.write(in: project.folder) }
   }
 }

@@ -38,6 +38,7 @@ let floor1: [Target] = [
   module("OCI", ["EnvCore"]),
   module("HTTP", ["EnvCore", "CLibCurl"]),
   module("Hashing", ["EnvCore", "CLibCrypto"]),
+  module("Signing", ["EnvCore", "CLibCrypto"]),
   module("Archive", ["EnvCore", "CLibArchive"]),
   module("Compression", ["EnvCore", "CISAL", "CZstd"]),
   module("SafeFS", ["EnvCore", "CLinux", system]),
@@ -58,6 +59,8 @@ let floor3: [Target] = [
     "EnvImage",
     ["EnvCore", "OCI", "HTTP", "Hashing", "Archive", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "EnvCatalog", system]),
   module("EnvBundle", ["EnvCore", "OCI", "SafeFS", "EnvStore", "EnvCatalog", system]),
+  module("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", system]),
+  module("EnvPolicy", ["EnvCore", "OCI", "StrictYAML", "Hashing", "SafeFS", system]),
 ]
 
 /// F4: running containers, and judging what they computed.
@@ -72,9 +75,9 @@ let floor5: [Target] = [
     "EnvFlow",
     [
       "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle",
-      "EnvLaunch", "EnvDrift", system,
+      "EnvTrust", "EnvPolicy", "EnvLaunch", "EnvDrift", system,
     ]),
-  module("EnvReport", ["EnvCore", "EnvDrift"]),
+  module("EnvReport", ["EnvCore", "EnvDrift", "EnvPolicy"]),
 ]
 
 /// F6: the command line.
@@ -82,8 +85,8 @@ let floor6: [Target] = [
   .executableTarget(
     name: "envctl",
     dependencies: [
-      "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvLaunch", "EnvDrift",
-      "EnvFlow", "EnvReport", argumentParser, system,
+      "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvTrust", "EnvLaunch",
+      "EnvDrift", "EnvFlow", "EnvPolicy", "EnvReport", argumentParser, system,
     ],
     swiftSettings: strict)
 ]
@@ -94,6 +97,7 @@ let testTargets: [Target] = [
   tests("EnvCore", []),
   tests("SafeFS", ["EnvCore", "TestSupport", system]),
   tests("Hashing", ["EnvCore", "TestSupport"]),
+  tests("Signing", ["EnvCore", "SafeFS", "TestSupport", system]),
   tests("Archive", ["EnvCore", "Hashing", "SafeFS", "TestSupport", system]),
   tests("Compression", ["EnvCore", "SafeFS", "TestSupport", system]),
   tests("StrictYAML", ["EnvCore"]),
@@ -120,13 +124,16 @@ let testTargets: [Target] = [
       system,
     ]),
   tests("EnvBundle", ["EnvCore", "OCI", system]),
+  tests("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", "TestSupport", system]),
   tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "TestSupport", "launch-driver", system]),
   tests("EnvDrift", ["EnvCore"]),
+  tests("EnvPolicy", ["EnvCore", "OCI", "SafeFS", "StrictYAML", "TestSupport", system]),
+  tests("EnvReport", ["EnvCore", "EnvPolicy"]),
   .testTarget(
     name: "EnvctlTests",
     dependencies: [
-      "EnvCore", "Archive", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvStore", "LoopbackHTTP", "RegistryHarness", "TestSupport",
-      system,
+      "EnvCore", "Archive", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "LoopbackHTTP", "RegistryHarness",
+      "TestSupport", system,
     ],
     swiftSettings: strict),
 ]

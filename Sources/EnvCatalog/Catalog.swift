@@ -14,6 +14,10 @@ public struct CatalogEntry: Sendable {
   public let recipe: FilePath
   /// Manifest digest of the image on each platform.
   public let images: [Platform: Digest]
+  /// The framework's release in it, by which a triple finds it; nil where the file names none.
+  public let build: FrameworkBuild?
+  /// The oldest driver it runs with, where that is more than its CUDA version tells.
+  public let driver: Version?
   /// The file of expected training results, when the environment has one.
   public let baseline: FilePath?
   /// Where this was read.
@@ -77,7 +81,7 @@ public struct Catalog: Sendable {
 extension CatalogEntry {
   fileprivate init(_ node: YAMLNode, name: String, file: FilePath, root: FilePath) throws {
     try requireSchema(node, newest: 1, file: file)
-    let top = try YAMLMapping(node, allowed: ["schema", "name", "summary", "recipe", "images", "baseline"])
+    let top = try YAMLMapping(node, allowed: ["schema", "name", "summary", "recipe", "images", "baseline", "driver"] + Self.buildKeys)
     let nameNode = try top.required("name")
     guard try nameNode.string() == name else { throw nameNode.expected("'\(name)', the name of the file") }
     self.name = name
@@ -92,13 +96,32 @@ extension CatalogEntry {
       images[platform] = try digest(pair.value)
     }
     self.images = images
+    self.build = try Self.build(top)
+    self.driver = try top["driver"].map(Version.init(at:))
     self.baseline = try top["baseline"].map { root.appending("manifests").appending(try pathBelow($0)) }
     self.file = file
   }
 }
 
+extension CatalogEntry {
+  private static let buildKeys = ["framework", "version", "cuda", "cudnn", "trt", "python"]
+
+  private static func build(_ top: YAMLMapping) throws -> FrameworkBuild? {
+    guard let framework = top["framework"] else {
+      guard let stray = buildKeys.dropFirst().compactMap({ top[$0] }).first else { return nil }
+      throw YAMLError(mark: stray.mark, problem: "a version stands here without 'framework'")
+    }
+    let text = try top.required("version")
+    guard let version = ReleaseVersion(parsing: try text.string()) else { throw text.expected("a version such as 2.6.0") }
+    return FrameworkBuild(
+      framework: try framework.choice(Framework.self), version: version, cuda: try top["cuda"].map(Version.init(at:)),
+      cudnn: try top["cudnn"].map(Version.init(at:)), tensorRT: try top["trt"].map(Version.init(at:)),
+      python: try top["python"].map(Version.init(at:)))
+  }
+}
+
 /// Refuses a file of a schema this program does not know before anything else in it is looked at: its other keys may be new as well.
-func requireSchema(_ top: YAMLNode, newest: Int, file: FilePath) throws {
+public func requireSchema(_ top: YAMLNode, newest: Int, file: FilePath) throws {
   guard let node = try top.pairs().first(where: { $0.key == "schema" })?.value else {
     throw YAMLError(mark: top.mark, problem: "the key 'schema' is missing", hint: "begin the file with `schema: \(newest)`")
   }
@@ -125,47 +148,5 @@ private func pathBelow(_ node: YAMLNode) throws -> String {
     return try RelativePath(try node.nonEmptyString()).string
   } catch let error as PathError {
     throw YAMLError(mark: node.mark, problem: error.summary)
-  }
-}
-
-/// Why the catalog or one of its names cannot be used.
-public enum CatalogError: Diagnostic {
-  case noCatalog(at: String)
-  case unknownEnvironment(String, known: [String])
-  case unknownRecipe(String, known: [String])
-  case newerSchema(file: FilePath, schema: Int, known: Int)
-  case unsupportedPlatform(environment: String, Platform, offered: [Platform])
-  case lockMismatch(file: FilePath, reason: String)
-
-  public var summary: String {
-    switch self {
-    case .noCatalog(let place): "no catalog (the folders manifests/ and images/) was found at '\(place)'"
-    case .unknownEnvironment(let name, _): "there is no environment '\(name)'"
-    case .unknownRecipe(let name, _): "there is no image recipe '\(name)'"
-    case .newerSchema(let file, let schema, let known): "'\(file)' has schema \(schema); this envctl knows schemas up to \(known)"
-    case .unsupportedPlatform(let name, let platform, let offered):
-      "environment '\(name)' has no image for \(platform), only for \(offered.map(\.description).sorted().joined(separator: ", "))"
-    case .lockMismatch(let file, let reason): "'\(file)' does not belong to this environment: \(reason)"
-    }
-  }
-
-  public var hint: String? {
-    switch self {
-    case .noCatalog: "run envctl from its checkout, or set ENVCTL_CATALOG to the folder that holds manifests/ and images/"
-    case .unknownEnvironment(let name, let known), .unknownRecipe(let name, let known):
-      didYouMean(name, among: known) ?? "known: " + known.joined(separator: ", ")
-    case .newerSchema: "use a newer envctl"
-    case .unsupportedPlatform: nil
-    case .lockMismatch: "if the change is wanted, delete the lock; the next `envctl up` writes it anew"
-    }
-  }
-
-  public var exitCode: ExitCode {
-    switch self {
-    case .unknownEnvironment, .unknownRecipe, .newerSchema: .usage
-    case .lockMismatch: .policy
-    case .noCatalog: .failed
-    case .unsupportedPlatform: .host
-    }
   }
 }

@@ -6,64 +6,129 @@ import SystemPackage
 
 /// The content of `envctl.lock`: canonical JSON, indented, so that a review shows what changed.
 public struct EnvironmentLock: Sendable, Codable, Equatable {
+  /// One document of an image, as its descriptor names it.
+  public struct Document: Sendable, Codable, Hashable {
+    public var digest: Digest
+    public var mediaType: MediaType
+    /// Bytes.
+    public var size: Int64
+
+    public init(digest: Digest, mediaType: MediaType, size: Int64) {
+      self.digest = digest
+      self.mediaType = mediaType
+      self.size = size
+    }
+
+    public init(_ descriptor: Descriptor) {
+      self.init(digest: descriptor.digest, mediaType: descriptor.mediaType, size: descriptor.size)
+    }
+  }
+
   /// One locked image.
   public struct Image: Sendable, Codable, Equatable {
-    public struct Layer: Sendable, Codable, Equatable {
-      public var mediaType: MediaType
+    public struct Layer: Sendable, Codable, Hashable {
       public var digest: Digest
-      /// Bytes of the blob.
-      public var size: Int64
       /// Digest of the uncompressed tar.
       public var diffID: Digest
+      public var mediaType: MediaType
+      /// Bytes of the blob.
+      public var size: Int64
 
-      public init(descriptor: Descriptor, diffID: Digest) {
-        mediaType = descriptor.mediaType
+      public init(_ descriptor: Descriptor, diffID: Digest) {
         digest = descriptor.digest
-        size = descriptor.size
         self.diffID = diffID
+        mediaType = descriptor.mediaType
+        size = descriptor.size
       }
     }
 
-    public var manifest: Digest
-    public var config: Digest
+    public var manifest: Document
+    public var config: Document
     /// Lowest first.
     public var layers: [Layer]
+    public var facts: EnvironmentFacts
 
-    public init(manifest: Digest, config: Digest, layers: [Layer]) {
+    /// The lock of an image whose documents have been proven.
+    ///
+    /// - Throws: `OCIDocumentError.layerCountMismatch` when manifest and config do not fit together.
+    public init(manifest: Document, _ content: ImageManifest, _ config: ImageConfig) throws {
       self.manifest = manifest
-      self.config = config
-      self.layers = layers
+      self.config = Document(content.config)
+      let diffIDs = config.rootfs.diffIDs
+      guard content.layers.count == diffIDs.count else {
+        throw OCIDocumentError.layerCountMismatch(
+          "image \(manifest.digest.short)", layers: content.layers.count, diffIDs: diffIDs.count)
+      }
+      layers = zip(content.layers, diffIDs).map { Layer($0, diffID: $1) }
+      facts = EnvironmentFacts(config)
+    }
+  }
+
+  /// Who vouched for the image when it was locked.
+  public struct Signature: Sendable, Codable, Hashable {
+    /// SHA-256 of the public key's DER SubjectPublicKeyInfo.
+    public var key: Digest
+    /// The form of the signature, such as `cosign-v1`.
+    public var kind: String
+    /// The index or manifest that was signed.
+    public var digest: Digest
+    /// The name the signer gave the image; a claim, not proof.
+    public var reference: String?
+
+    public init(key: Digest, kind: String, digest: Digest, reference: String? = nil) {
+      self.key = key
+      self.kind = kind
+      self.digest = digest
+      self.reference = reference
     }
   }
 
   public static let name = "envctl.lock"
-  public static let newestSchema = 1
+  public static let schema = 2
 
   public var schema: Int
-  /// As it stands in `envctl.yaml`.
+  /// What `envctl.yaml` asks for: `EnvironmentRequest.description`.
   public var environment: String
+  /// Where the request led: a name of the catalog, an image with its tag, or a layout.
+  public var resolved: EnvironmentSource
+  /// Digest of the image index, for images of several platforms.
+  public var index: Digest?
   /// By platform, such as `linux/amd64`.
   public var images: [String: Image]
   /// Digest of the baseline the environment is judged by.
   public var baseline: Digest?
+  public var signatures: [Signature]
+  /// The pinning rules that were waived when the lock was written.
+  public var allowedUnpinned: [String]
 
-  public init(environment: String, images: [String: Image], baseline: Digest?) {
-    self.schema = Self.newestSchema
-    self.environment = environment
+  public init(
+    environment: EnvironmentRequest, resolved: EnvironmentSource, index: Digest? = nil, images: [String: Image], baseline: Digest? = nil,
+    signatures: [Signature] = [], allowedUnpinned: [String] = []
+  ) {
+    self.schema = Self.schema
+    self.environment = environment.description
+    self.resolved = resolved
+    self.index = index
     self.images = images
     self.baseline = baseline
+    self.signatures = signatures
+    self.allowedUnpinned = allowedUnpinned
   }
 
   /// Reads the lock in `folder`; nil when there is none.
   ///
-  /// - Throws: `CatalogError.newerSchema` for a lock that a newer envctl wrote, whatever else is in it.
+  /// - Throws: `CatalogError.otherLockSchema` for a lock of another schema, whatever else is in it; `.malformedLock` for anything else.
   public static func read(in folder: FilePath) throws -> EnvironmentLock? {
     let file = folder.appending(name)
     guard FileSystem.exists(file) else { return nil }
     let bytes = try FileSystem.readFile(file, limit: 16 << 20)
-    let schema = try CanonicalJSON.decode(SchemaOnly.self, from: bytes, object: "'\(file)'").schema
-    guard schema <= newestSchema else { throw CatalogError.newerSchema(file: file, schema: schema, known: newestSchema) }
-    return try CanonicalJSON.decode(EnvironmentLock.self, from: bytes, object: "'\(file)'")
+    do {
+      let found = try CanonicalJSON.decode(SchemaOnly.self, from: bytes, object: "the file").schema
+      guard found == schema else { throw CatalogError.otherLockSchema(file: file, schema: found, known: schema) }
+      return try CanonicalJSON.decode(EnvironmentLock.self, from: bytes, object: "the file")
+    } catch let error as JSONError {
+      throw CatalogError.malformedLock(file: file, underlying: error)
+    }
   }
 
   public func write(in folder: FilePath) throws {

@@ -1,5 +1,6 @@
 /// `envctl.yaml`, which people write beside their code: which environment, and how it meets the project.
 import EnvCore
+import OCI
 import SafeFS
 import StrictYAML
 import SystemPackage
@@ -14,24 +15,32 @@ public struct ProjectFile: Sendable {
 
   public static let name = "envctl.yaml"
 
-  /// A catalog name, `oci:PATH[:TAG]` or `oci-archive:PATH[:TAG]`.
-  public let environment: String
+  public let environment: EnvironmentRequest
+  /// The platforms the lock covers.
+  public let platforms: [Platform]
   /// The folder that appears as `/workspace`; absolute.
   public let mount: FilePath
   /// Variables added to the image's, in the order of the file.
   public let variables: [(name: String, value: String)]
   public let gpu: GPU
   public let check: Check
+  /// A file with further rules about signatures; absolute.
+  public let policy: FilePath?
+  /// Rules about signatures as they stand in the file. What they mean is read where keys are.
+  public let verify: YAMLNode?
   /// The folder of the project: where the file stands.
   public let folder: FilePath
 
   /// The project of a folder without `envctl.yaml`: the named environment with every default.
-  public init(environment: String, folder: FilePath) {
+  public init(environment: EnvironmentRequest, folder: FilePath) {
     self.environment = environment
+    self.platforms = [.host]
     self.mount = folder
     self.variables = []
     self.gpu = .none
     self.check = .quick
+    self.policy = nil
+    self.verify = nil
     self.folder = folder
   }
 
@@ -48,14 +57,28 @@ public struct ProjectFile: Sendable {
   public init(_ bytes: [UInt8], file: FilePath) throws {
     let node = try YAMLNode.parse(bytes, file: file.string)
     try requireSchema(node, newest: 1, file: file)
-    let top = try YAMLMapping(node, allowed: ["schema", "environment", "mount", "env", "gpu", "check"])
+    let top = try YAMLMapping(node, allowed: ["schema", "environment", "platforms", "mount", "env", "gpu", "check", "policy", "verify"])
     let folder = file.removingLastComponent()
     self.folder = folder
-    environment = try top.required("environment").nonEmptyString()
+    environment = try EnvironmentRequest(at: try top.required("environment"))
+    platforms = try top["platforms"].map(Self.platforms) ?? [.host]
     mount = try top["mount"].map { try Self.mount($0, in: folder) } ?? folder
     variables = try top["env"].map(Self.variables) ?? []
     gpu = try top["gpu"]?.choice(GPU.self) ?? .none
     check = try top["check"]?.choice(Check.self) ?? .quick
+    policy = try top["policy"].map { folder.pushing(FilePath(try $0.nonEmptyString())).lexicallyNormalized() }
+    verify = top["verify"]
+  }
+
+  private static func platforms(_ node: YAMLNode) throws -> [Platform] {
+    var platforms: [Platform] = []
+    for item in try node.items() {
+      guard let platform = Platform(parsing: try item.string()) else { throw item.expected("a platform such as linux/amd64") }
+      guard !platforms.contains(platform) else { throw YAMLError(mark: item.mark, problem: "\(platform) is listed twice") }
+      platforms.append(platform)
+    }
+    guard !platforms.isEmpty else { throw node.expected("at least one platform") }
+    return platforms
   }
 
   private static func mount(_ node: YAMLNode, in folder: FilePath) throws -> FilePath {

@@ -84,8 +84,10 @@ extension Workbench {
 }
 
 extension ReadyEnvironment {
-  /// A catalog name is a host name; the path of a layout is not.
-  var hostname: String { name.contains(":") ? "envctl" : name }
+  /// A catalog name is a host name; a reference, a layout's path or a triple is not.
+  var hostname: String {
+    name.utf8.allSatisfy { $0 == 45 || $0 == 46 || (48...57).contains($0) || (97...122).contains($0) } ? name : "envctl"
+  }
 }
 
 /// Takes the workload's lines as they come and turns them into an observation and progress.

@@ -13,6 +13,10 @@ public enum FlowError: Diagnostic {
   case noBaseline(environment: String)
   case noGPUSupport
   case workloadFailed(status: String)
+  case malformedLayout(String)
+  /// A tag or the catalog names another image than the lock.
+  case pinMoved(object: String, locked: Digest, current: Digest)
+  case tripleMoved(String, locked: String, current: String)
   /// `isInUse`: a repair had to leave it, because a container has it mounted.
   case damagedStore(count: Int, first: String, isInUse: Bool)
 
@@ -27,6 +31,9 @@ public enum FlowError: Diagnostic {
     case .noBaseline(let environment): "environment '\(environment)' has no baseline to be compared with"
     case .workloadFailed(let status): "the workload ended with \(status), so what it recorded is no baseline"
     case .noGPUSupport: "envctl.yaml requires a GPU, and GPU passthrough is not built yet"
+    case .malformedLayout(let text): "'\(text)' names no image layout"
+    case .pinMoved(let object, let locked, let current): "\(object) has moved: locked as \(locked), now \(current)"
+    case .tripleMoved(let triple, let locked, let current): "\(triple) leads to \(current) now, locked is \(locked)"
     case .damagedStore(let count, let first, _):
       "\(count) object\(count == 1 ? " is" : "s are") not what the store recorded; the first: \(first)"
     }
@@ -41,6 +48,8 @@ public enum FlowError: Diagnostic {
     case .noSuchImage(let name, let known):
       known.isEmpty
         ? "`envctl image pull` or `envctl image build` brings one" : didYouMean(name, among: known) ?? "`envctl image list` lists them"
+    case .pinMoved, .tripleMoved: "`envctl lock --upgrade` explains what changes and locks the new one"
+    case .malformedLayout: "write oci:FOLDER[:TAG] or oci-archive:FILE[:TAG]"
     case .noBaseline(let environment) where environment.contains(":"): "only environments of the catalog have expected results"
     case .noBaseline: "record one with `envctl baseline record`"
     case .damagedStore(_, _, true): "a running workspace has it mounted: `envctl down` there, then repair again"
@@ -51,7 +60,8 @@ public enum FlowError: Diagnostic {
 
   public var exitCode: ExitCode {
     switch self {
-    case .relativeHome, .noHome, .noProject, .noSuchImage: .usage
+    case .relativeHome, .noHome, .noProject, .noSuchImage, .malformedLayout: .usage
+    case .pinMoved, .tripleMoved: .policy
     case .imageDigestMismatch, .damagedStore: .verification
     case .noGPUSupport: .host
     case .noBaseline, .workloadFailed: .failed

@@ -4,6 +4,7 @@ import EnvCore
 import EnvImage
 import EnvLaunch
 import EnvStore
+import EnvTrust
 import Hashing
 import OCI
 import SafeFS
@@ -34,22 +35,28 @@ extension Workbench {
     // Said before minutes of fetching, not after.
     try ContainerLauncher(home: store.home).requireRoot()
     let lock = try EnvironmentLock.read(in: project.folder)
-    if let lock, lock.environment != project.environment {
+    let wanted = project.environment.description
+    if let lock, lock.environment != wanted {
       throw CatalogError.lockMismatch(
         file: project.folder.appending(EnvironmentLock.name),
-        reason: "it locks '\(lock.environment)', envctl.yaml asks for '\(project.environment)'")
+        reason: "it locks '\(lock.environment)', envctl.yaml asks for '\(wanted)'")
     }
     let pin = try pin(project, lock: lock)
-    let baseline = try pin.baseline.flatMap { FileSystem.exists($0) ? Digest.sha256(of: try FileSystem.readFile($0)) : nil }
-    if let locked = lock?.baseline, let baseline, locked != baseline {
+    if let locked = lock?.baseline, let known = try baseline(of: pin.resolved, manifests: [pin.expected?.digest]), known.digest != locked {
       throw CatalogError.lockMismatch(
-        file: project.folder.appending(EnvironmentLock.name), reason: "it locks the baseline \(locked), the catalog has \(baseline)")
+        file: project.folder.appending(EnvironmentLock.name),
+        reason: "it locks the baseline \(locked), the catalog has \(known.digest?.description ?? "none")")
     }
-    let image = try obtain(pin)
+    let obtained = try obtain(pin, try trustPolicy(of: project))
+    let image = obtained.image
+    let baseline = try baseline(of: pin.resolved, manifests: [image.manifestDigest])
+    // What the lock says otherwise than the proven image was altered by hand; writing over it would hide that.
+    let locked = try EnvironmentLock.Image(image)
+    try lock?.requireAgreement(with: locked, on: platform, in: project.folder)
     let holds = try store.hold(image)
     let layers = try unpack(image)
-    try writeLock(image, baseline, in: project, previous: lock)
-    return ReadyEnvironment(name: project.environment, image: image, layers: layers, baseline: pin.baseline, holds: holds)
+    try writeLock(locked, obtained, pin, baseline?.digest, in: project, previous: lock)
+    return ReadyEnvironment(name: wanted, image: image, layers: layers, baseline: baseline?.file, holds: holds)
   }
 
   /// What an environment's name stands for.
@@ -58,61 +65,126 @@ extension Workbench {
     enum Source {
       case catalog(CatalogEntry)
       case layout(LayoutReference)
+      /// The same image in each registry that may carry it.
+      case registry([ImageReference])
     }
 
-    let environment: String
+    var environment: String
+    /// What the lock keeps of where the name led.
+    let resolved: EnvironmentSource
     let source: Source
     /// The manifest digest that is expected, and who expects it.
-    let expected: (digest: Digest, by: String)?
+    var expected: (digest: Digest, by: String)?
 
-    /// Where the expected results are, or would be.
-    var baseline: FilePath? { if case .catalog(let entry) = source { entry.baseline } else { nil } }
+    /// The index that led to it, where a lock says so.
+    var index: Digest?
   }
 
   private func pin(_ project: ProjectFile, lock: EnvironmentLock?) throws -> Pin {
     try reporter.stage("pin") { _ in
-      let pin = try resolve(project, locked: lock?.images[platform.description]?.manifest)
-      return (pin, project.environment + (pin.expected.map { " → \($0.digest) (\($0.by))" } ?? ", not locked yet"))
+      let pin = try resolve(project, lock: lock)
+      return (pin, pin.environment + (pin.expected.map { " → \($0.digest) (\($0.by))" } ?? ", not locked yet"))
     }
   }
 
   /// A lock wins over the catalog: it is what the project's users agreed on.
-  private func resolve(_ project: ProjectFile, locked: Digest?) throws -> Pin {
-    let environment = project.environment
-    let lockedPin = locked.map { (digest: $0, by: EnvironmentLock.name) }
-    if let layout = LayoutReference(parsing: environment) {
-      return Pin(environment: environment, source: .layout(layout.resolved(in: project.folder)), expected: lockedPin)
+  private func resolve(_ project: ProjectFile, lock: EnvironmentLock?) throws -> Pin {
+    let environment = project.environment.description
+    let lockedPin = lock?.images[platform.description].map { (digest: $0.manifest.digest, by: EnvironmentLock.name) }
+    let resolved = try lock?.resolved ?? choose(project.environment).source
+    switch resolved {
+    case .layout(let text):
+      guard let layout = LayoutReference(parsing: text) else { throw FlowError.malformedLayout(text) }
+      return Pin(
+        environment: environment, resolved: resolved, source: .layout(layout.resolved(in: project.folder)), expected: lockedPin)
+    case .image(let reference):
+      let candidates = try lock == nil ? choose(project.environment).candidates : [reference]
+      return Pin(
+        environment: environment, resolved: resolved, source: .registry(candidates), expected: lockedPin, index: lock?.index)
+    case .catalog(let name):
+      var pin = try self.pin(try catalog.entry(name), for: platform)
+      pin.environment = environment
+      pin.expected = lockedPin ?? pin.expected
+      return pin
     }
-    let entry = try catalog.entry(environment)
-    guard let digest = entry.images[platform] else {
-      throw CatalogError.unsupportedPlatform(environment: environment, platform, offered: Array(entry.images.keys))
-    }
-    let place = "manifests/\(entry.file.lastComponent?.string ?? "")"
-    return Pin(environment: environment, source: .catalog(entry), expected: lockedPin ?? (digest, place))
   }
 
-  private func obtain(_ pin: Pin) throws -> StoredImage {
-    if let expected = pin.expected, let present = try store.image(expected.digest) { return present }
+  /// An image in the store, how it was found, and who vouches for it.
+  struct Obtained {
+    let image: StoredImage
+    /// The index that led to it.
+    let index: Digest?
+    /// Empty where no rule asks for a signature.
+    let signatures: [EnvironmentLock.Signature]
+
+    init(_ image: StoredImage, index: Digest? = nil, signers: [VerifiedIdentity] = []) {
+      self.image = image
+      self.index = index
+      signatures = signers.map(EnvironmentLock.Signature.init)
+    }
+  }
+
+  /// The image of a pin, made when it is not in the store, once the rules about signatures are met.
+  func obtain(_ pin: Pin, _ policy: TrustPolicy) throws -> Obtained {
+    var pin = pin
+    let signers = try requireSignatures(of: &pin, by: policy)
+    if let present = try present(pin, policy, signers) { return present }
     // Two commands that miss the same image make it once. Without a pin nobody knows yet that it is the same.
-    guard let expected = pin.expected else { return try make(pin) }
+    guard let expected = pin.expected else { return try make(pin, policy, signers) }
     let waiting = { reporter.warned("another envctl is making the image of '\(pin.environment)'; waiting for it") }
     return try store.withLock("image-" + expected.digest.hex, waiting: waiting) {
-      if let present = try store.image(expected.digest) { return present }
-      return try make(pin)
+      try present(pin, policy, signers) ?? make(pin, policy, signers)
     }
   }
 
-  private func make(_ pin: Pin) throws -> StoredImage {
-    let image =
-      switch pin.source {
-      case .catalog(let entry): try buildImage(recipe: entry.recipe)
-      case .layout(let layout): try load(layout)
+  /// The pinned image when the store has it: then no registry need be asked, not even for one that is named by the digest of an index.
+  private func present(_ pin: Pin, _ policy: TrustPolicy, _ signers: [VerifiedIdentity]) throws -> Obtained? {
+    guard case .registry(let candidates) = pin.source, let reference = candidates.first else {
+      return try pin.expected.flatMap { try store.image($0.digest) }.map { Obtained($0, signers: signers) }
+    }
+    guard let top = pin.expected?.digest ?? reference.digest, let bytes = try store.readDocument(top, object: "\(reference)") else {
+      return nil
+    }
+    let index = pin.expected == nil ? try? ImageIndex.parse(bytes, object: "\(reference)") : nil
+    let manifest = index == nil ? top : index?.image(for: platform)?.digest
+    guard let image = try manifest.flatMap({ try store.image($0) }) else { return nil }
+    let indexDigest = index == nil ? pin.index : top
+    let signable = SignableImage(.registry(reference), manifest: image.manifestDigest, index: indexDigest)
+    return Obtained(image, index: indexDigest, signers: try requireSignatures(of: signable, by: policy))
+  }
+
+  private func make(_ pin: Pin, _ policy: TrustPolicy, _ signers: [VerifiedIdentity]) throws -> Obtained {
+    switch pin.source {
+    case .catalog(let entry): return Obtained(try expect(pin, try buildImage(recipe: entry.recipe).manifestDigest))
+    case .layout(let layout): return Obtained(try expect(pin, try importImage(layout).manifestDigest), signers: signers)
+    case .registry(let candidates):
+      return try first(of: candidates) { reference in
+        // What is locked is asked for by its digest; the tag may stand for something else by now.
+        var reference = reference
+        reference.digest = pin.index ?? pin.expected?.digest ?? reference.digest
+        let resolved = try reporter.stage("resolve") { _ in
+          let image = try resolve(reference, platform: platform)
+          return (image, "\(reference) → \(image.top.digest)")
+        }
+        if let expected = pin.expected, resolved.manifest.digest != expected.digest {
+          throw mismatch(pin, expected, resolved.manifest.digest)
+        }
+        let signers = try requireSignatures(of: resolved.signable, by: policy)
+        return Obtained(try fetch(resolved), index: resolved.index?.digest, signers: signers)
       }
-    if let expected = pin.expected, image.manifestDigest != expected.digest {
-      throw FlowError.imageDigestMismatch(
-        environment: pin.environment, expected: expected.digest, actual: image.manifestDigest, pinnedBy: expected.by)
+    }
+  }
+
+  private func expect(_ pin: Pin, _ actual: Digest) throws -> StoredImage {
+    if let expected = pin.expected, actual != expected.digest { throw mismatch(pin, expected, actual) }
+    guard let image = try store.image(actual) else {
+      throw StoreError.missingBlob(object: "a part of '\(pin.environment)'", digest: actual)
     }
     return image
+  }
+
+  private func mismatch(_ pin: Pin, _ expected: (digest: Digest, by: String), _ actual: Digest) -> FlowError {
+    .imageDigestMismatch(environment: pin.environment, expected: expected.digest, actual: actual, pinnedBy: expected.by)
   }
 
   /// Builds the image of a recipe folder from its lock, fetching what is not in the store.
@@ -122,8 +194,13 @@ extension Workbench {
     return try ImageBuilder(store: store, reporter: reporter).build(recipe, lock)
   }
 
-  /// Takes an image of a layout into the store.
+  /// Takes an image of a layout into the store, unless a rule of this machine demands a signature that it does not have.
   public func load(_ layout: LayoutReference) throws -> StoredImage {
+    let pin = Pin(environment: "\(layout)", resolved: .layout("\(layout)"), source: .layout(layout), expected: nil)
+    return try obtain(pin, try trustPolicy(of: nil)).image
+  }
+
+  private func importImage(_ layout: LayoutReference) throws -> StoredImage {
     try reporter.stage("import") { progress in
       let counter = ByteCounter(total: nil, progress)
       let image = try store.importImage(layout, platform: platform) { counter.add($1, object: $0) }
@@ -156,14 +233,22 @@ extension Workbench {
     }
   }
 
-  private func writeLock(_ image: StoredImage, _ baseline: Digest?, in project: ProjectFile, previous: EnvironmentLock?) throws {
+  private func writeLock(
+    _ image: EnvironmentLock.Image, _ obtained: Obtained, _ pin: Pin, _ baseline: Digest?, in project: ProjectFile,
+    previous: EnvironmentLock?
+  ) throws {
     guard FileSystem.exists(project.folder.appending(ProjectFile.name)) else { return }
-    var images = previous?.images ?? [:]
-    images[platform.description] = EnvironmentLock.Image(
-      manifest: image.manifestDigest, config: image.manifest.config.digest,
-      layers: image.layers.map { EnvironmentLock.Image.Layer(descriptor: $0.descriptor, diffID: $0.diffID) })
-    let lock = EnvironmentLock(environment: project.environment, images: images, baseline: baseline)
+    var lock = previous ?? EnvironmentLock(environment: project.environment, resolved: pin.resolved, index: obtained.index, images: [:])
+    if lock.images[platform.description] == nil { lock.images[platform.description] = image }
+    lock.baseline = baseline
+    lock.signatures = obtained.signatures
     if lock != previous { try lock.write(in: project.folder) }
+  }
+}
+
+extension EnvironmentLock.Signature {
+  init(_ identity: VerifiedIdentity) {
+    self.init(key: identity.key, kind: identity.kind.rawValue, digest: identity.digest, reference: identity.reference)
   }
 }
 

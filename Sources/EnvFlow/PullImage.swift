@@ -53,6 +53,10 @@ extension Workbench {
     guard documents.config.os == platform.os, documents.config.architecture == platform.architecture else {
       throw RegistryError.noSuchPlatform(reference: "\(reference)", platform, offered: [documents.config.platform])
     }
+    // A lock, and the first byte of a layer, are promises that the image can be unpacked.
+    for (index, layer) in documents.layers.enumerated() where layer.descriptor.mediaType.layerCompression == nil {
+      throw OCIDocumentError.unpackableLayer("layer \(index + 1) of \(reference)", layer.descriptor.mediaType)
+    }
     return ResolvedImage(reference: reference, index: index, manifest: document.descriptor, documents: documents)
   }
 
@@ -61,12 +65,14 @@ extension Workbench {
     return try RegistryClient.Document(bytes, object: "\(reference)")
   }
 
-  /// Fetches an image and unpacks it.
+  /// Fetches an image and unpacks it, unless rules of this machine demand a signature that it does not have.
   public func pull(_ reference: ImageReference, platform: Platform) throws -> StoredImage {
+    let policy = try trustPolicy(of: nil)
     let resolved = try reporter.stage("resolve") { _ in
       let image = try resolve(reference, platform: platform)
       return (image, "\(reference) → \(image.top.digest)")
     }
+    _ = try requireSignatures(of: resolved.signable, by: policy)
     let image = try fetch(resolved)
     _ = try unpack(image)
     return image
@@ -75,9 +81,6 @@ extension Workbench {
   /// Fetches the layers of a resolved image that are not in the store, each in one pass down to its files.
   public func fetch(_ image: ResolvedImage) throws -> StoredImage {
     let layers = image.documents.layers
-    for (index, layer) in layers.enumerated() where layer.descriptor.mediaType.layerCompression == nil {
-      throw OCIDocumentError.unpackableLayer("layer \(index + 1) of \(image.reference)", layer.descriptor.mediaType)
-    }
     return try reporter.stage("pull") { progress in
       let missing = try Set(layers).filter { try store.blob($0.descriptor.digest, object: "a layer of \(image.reference)") == nil }
       let total = missing.reduce(Int64(0)) { $0 + $1.descriptor.size }

@@ -13,7 +13,9 @@ public struct Workbench: Sendable {
   public let catalog: Catalog
   public let reporter: any StageReporter
   public let registry: RegistryClient
-  public let platform: Platform
+  public var platform: Platform
+  /// Rules about signatures that hold for every project on this machine.
+  public var policyFiles: [FilePath] = []
 
   public init(
     store: Store, catalog: Catalog, reporter: any StageReporter, registry: RegistryClient, platform: Platform = .host

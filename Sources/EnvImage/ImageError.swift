@@ -28,6 +28,7 @@ public enum ImageError: Diagnostic {
   case fileDigestMismatch(object: String, path: String, expected: Digest, actual: Digest)
   case pathEscape(object: String, path: String)
   case conflict(path: String, first: String, second: String)
+  case danglingLink(path: String, target: String)
 
   public var summary: String {
     switch self {
@@ -58,6 +59,7 @@ public enum ImageError: Diagnostic {
       "\(path) in \(object) is not what its RECORD says: expected \(expected), actual \(actual)"
     case .pathEscape(let object, let path): "\(object) holds '\(path)', which leads out of its root"
     case .conflict(let path, let first, let second): "/\(path) is in \(first) and, with another content or mode, in \(second)"
+    case .danglingLink(let path, let target): "the recipe's link \(path) leads to \(target), which nothing in the image puts there"
     }
   }
 
@@ -82,7 +84,7 @@ public enum ImageError: Diagnostic {
     switch self {
     case .fileChanged, .digestDiffersOnIndex, .malformedPackage, .wrongPackage, .fileDigestMismatch, .pathEscape: .verification
     case .invalidTimestamp, .invalidImagePath, .invalidRecipe, .sourceMissing, .noLock, .lockSchema, .lockOutdated,
-      .filesOutdated:
+      .filesOutdated, .danglingLink:
       .usage
     default: .failed
     }

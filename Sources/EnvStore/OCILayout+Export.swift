@@ -24,7 +24,7 @@ extension Store {
     var index = FileSystem.exists(indexPath) ? try ImageIndex.parse(readIndex(folder), object: "\(indexPath)") : ImageIndex(manifests: [])
     let entry = image.indexEntry(tag: tag)
     index.manifests.removeAll { $0.digest == entry.digest && $0.annotations == entry.annotations }
-    if let tag { index.manifests.removeAll { $0.annotations?[Self.tagAnnotation] == tag } }
+    if let tag { index.manifests.removeAll { $0.tag == tag } }
     index.manifests.append(entry)
     try FileSystem.writeAtomically(try CanonicalJSON.encode(index), to: indexPath)
   }
@@ -87,7 +87,7 @@ extension Store {
 extension StoredImage {
   /// How an index points at the manifest.
   fileprivate func indexEntry(tag: String?) -> Descriptor {
-    let annotations = tag.map { [Store.tagAnnotation: $0] }
+    let annotations = tag.map { [Descriptor.tagAnnotation: $0] }
     return Descriptor(
       mediaType: manifest.mediaType ?? .imageManifest, digest: manifestDigest, size: manifestSize, platform: config.platform,
       annotations: annotations)

@@ -42,8 +42,6 @@ public struct LayoutReference: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension Store {
-  static let tagAnnotation = "org.opencontainers.image.ref.name"
-
   /// Brings an image of a layout into the store, every blob proven on the way, and returns it.
   ///
   /// - Throws: `StoreError.malformedLayout` when the layout, the tag or the platform is not there; `.digestMismatch` for damaged blobs.
@@ -55,7 +53,7 @@ extension Store {
     case .folder: index = try readIndex(reference.path)
     case .archive: index = try importArchive(reference.path, progress: progress)
     }
-    let descriptor = try select(reference, from: ImageIndex.parse(index, object: "index.json of \(reference)"))
+    let descriptor = try reference.image(in: ImageIndex.parse(index, object: "index.json of \(reference)"))
     let manifestDigest = try resolvePlatform(descriptor, reference, platform, progress: progress)
     let documents = try importBlob(manifestDigest.digest, manifestDigest.size, "manifest", from: reference, progress: progress)
     let manifest = try ImageManifest.parse(try document(documents, "manifest of \(reference)"), object: "manifest of \(reference)")
@@ -95,19 +93,6 @@ extension Store {
     }
     guard let index else { throw StoreError.malformedLayout(path: path, reason: "it has no index.json") }
     return index
-  }
-
-  private func select(_ reference: LayoutReference, from index: ImageIndex) throws -> Descriptor {
-    let tags = index.manifests.compactMap { $0.annotations?[Self.tagAnnotation] }
-    if let tag = reference.tag {
-      if let found = index.manifests.first(where: { $0.annotations?[Self.tagAnnotation] == tag }) { return found }
-      throw StoreError.malformedLayout(path: reference.path, reason: "it has no tag '\(tag)', only \(tags.joined(separator: ", "))")
-    }
-    guard index.manifests.count == 1 else {
-      let reason = index.manifests.isEmpty ? "it is empty" : "it holds several images; name one: \(tags.joined(separator: ", "))"
-      throw StoreError.malformedLayout(path: reference.path, reason: reason)
-    }
-    return index.manifests[0]
   }
 
   /// Follows an index inside the layout to the manifest of the platform.

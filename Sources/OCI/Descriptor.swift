@@ -14,6 +14,9 @@ public struct Descriptor: Codable, Hashable, Sendable {
   /// In a list of referrers, what the manifest is.
   public var artifactType: String?
 
+  /// Whether it points at an index, of either origin.
+  public var isIndex: Bool { mediaType == .imageIndex || mediaType == .dockerManifestList }
+
   public init(
     mediaType: MediaType, digest: Digest, size: Int64, platform: Platform? = nil, annotations: [String: String]? = nil
   ) {
@@ -23,6 +26,14 @@ public struct Descriptor: Codable, Hashable, Sendable {
     self.platform = platform
     self.annotations = annotations
   }
+}
+
+extension Descriptor {
+  /// The annotation that gives an entry of a layout's index its name (image-spec annotations.md).
+  public static let tagAnnotation = "org.opencontainers.image.ref.name"
+
+  /// The name of an entry of a layout's index.
+  public var tag: String? { annotations?[Self.tagAnnotation] }
 }
 
 /// The platform an image runs on, in Go's names (image-spec image-index.md, "platform").

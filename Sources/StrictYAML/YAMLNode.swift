@@ -52,6 +52,12 @@ public struct YAMLNode: Sendable {
     }
   }
 
+  init(value: Value, mark: YAMLMark, isNull: Bool) {
+    self.value = value
+    self.mark = mark
+    self.isNull = isNull
+  }
+
   private init(_ node: Node, file: String, depth: Int) throws(YAMLError) {
     mark = YAMLMark(file: file, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1)
     guard depth < 64 else { throw YAMLError(mark: mark, problem: "the document is nested too deeply", hint: nil) }
@@ -103,7 +109,7 @@ public struct YAMLError: Diagnostic, Equatable {
   public var summary: String { "\(mark): \(problem)" }
   public var exitCode: ExitCode { .usage }
 
-  fileprivate init(_ error: YamlError, file: String) {
+  init(_ error: YamlError, file: String) {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
       self.init(mark: YAMLMark(file: file, line: mark.line, column: mark.column), problem: "not valid YAML: \(problem)")

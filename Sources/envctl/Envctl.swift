@@ -8,6 +8,7 @@ import EnvLaunch
 import EnvRegistry
 import EnvReport
 import EnvStore
+import EnvTrust
 import Glibc
 import SafeFS
 import SystemPackage
@@ -25,7 +26,7 @@ struct Envctl: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       UpCommand.self, RunCommand.self, ExecCommand.self, PsCommand.self, LogsCommand.self, DownCommand.self, CheckCommand.self,
-      BaselineCommand.self, VerifyCommand.self, ImageCommand.self,
+      BaselineCommand.self, VerifyCommand.self, LintCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self, TrustCommand.self,
     ])
 }
 
@@ -45,16 +46,23 @@ struct CommonOptions: ParsableArguments {
     help: ArgumentHelp("A registry that may be spoken to without TLS; also $ENVCTL_INSECURE_REGISTRIES.", valueName: "host:port"))
   var insecureRegistry: [String] = []
 
+  /// The catalog alone, for commands that need no store.
+  func catalog() throws -> Catalog {
+    try Catalog.locate(override: Self.variable("ENVCTL_CATALOG"), executable: "/proc/self/exe")
+  }
+
   /// Opens the store and the catalog.
   ///
   /// - Parameter isTerse: Stages that were quick stay untold, for commands whose own output is what matters.
   func workbench(isTerse: Bool = false) throws -> Workbench {
-    let catalog = try Catalog.locate(override: Self.variable("ENVCTL_CATALOG"), executable: "/proc/self/exe")
+    let catalog = try catalog()
     var settings = RegistrySettings(environment: ProcessEnvironment.inherited)
     settings.insecure.formUnion(insecureRegistry)
-    return Workbench(
+    var workbench = Workbench(
       store: try Store(home: try home()), catalog: catalog, reporter: reporter(isTerse: isTerse),
       registry: RegistryClient(settings: settings))
+    workbench.policyFiles = try TrustPolicy.machineFiles(override: Self.variable("ENVCTL_POLICY"))
+    return workbench
   }
 
   /// What looks after containers; it needs neither store nor catalog.

@@ -13,7 +13,7 @@ enum Main {
     var wantsJSON = false
     do {
       var command = try Envctl.parseAsRoot()
-      wantsJSON = (command as? any ReportingCommand)?.common.format == .json
+      wantsJSON = (command as? any JSONReporting)?.wantsJSON ?? false
       try command.run()
     } catch {
       end(error, wantsJSON: wantsJSON)
@@ -44,9 +44,18 @@ enum Main {
   private static func isParserError(_ error: any Error) -> Bool { Envctl.exitCode(for: error) == .validationFailure }
 }
 
-/// A command that prints a result in the format asked for, and its error likewise.
-protocol ReportingCommand: ParsableCommand {
+/// A command that can print its result as JSON, and then its error likewise.
+protocol JSONReporting {
+  var wantsJSON: Bool { get }
+}
+
+/// A command that prints a result in the format asked for.
+protocol ReportingCommand: ParsableCommand, JSONReporting {
   var common: CommonOptions { get }
+}
+
+extension ReportingCommand {
+  var wantsJSON: Bool { common.format == .json }
 }
 
 /// A command's own ending with a status, after it has said everything itself.

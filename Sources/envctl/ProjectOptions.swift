@@ -17,14 +17,15 @@ struct ProjectOptions: ParsableArguments {
   /// The project of the folder.
   func project(_ catalog: Catalog) throws -> ProjectFile {
     let folder = try canonicalFolder()
+    let named = try environment.map { try EnvironmentRequest(parsing: $0) }
     if let project = try ProjectFile.read(in: folder) {
-      if let environment, environment != project.environment {
+      if let environment, named != project.environment {
         throw ValidationError("--environment \(environment) contradicts envctl.yaml, which says \(project.environment)")
       }
       return project
     }
-    guard let environment else { throw FlowError.noProject(folder: folder, known: try catalog.names()) }
-    return ProjectFile(environment: environment, folder: folder)
+    guard let named else { throw FlowError.noProject(folder: folder, known: try catalog.names()) }
+    return ProjectFile(environment: named, folder: folder)
   }
 
   private func canonicalFolder() throws -> FilePath { try FileSystem.canonicalPath(FilePath(folder)) }

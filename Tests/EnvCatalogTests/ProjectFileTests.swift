@@ -25,6 +25,19 @@ import Testing
     ("schema: 1\nenvironment: x\nenv:\n  1A: 1\n", "4:3: '1A' is not a variable's name", nil),
     ("schema: 1\nenvironment: x\nenv:\n  A: [1]\n", "4:6: expected text, found a list", nil),
     ("schema: 1\nenvironment: x\nenvironment: y\n", "stands here twice", nil),
+    ("schema: 1\nenvironment: [a]\n", "2:14: expected text or a mapping", nil),
+    ("schema: 1\nenvironment: docker.io/Upper:1\n", "2:14: 'docker.io/Upper:1' is not an image reference", "[HOST[:PORT]/]NAME"),
+    ("schema: 1\nenvironment:\n  framwork: paddle\n", "3:3: unknown key 'framwork'", "'framework'"),
+    ("schema: 1\nenvironment:\n  framework: padle\n  version: 1\n", "3:14: 'padle' is none of paddle", "'paddle'"),
+    ("schema: 1\nenvironment:\n  framework: paddle\n", "the key 'version' is missing", nil),
+    ("schema: 1\nenvironment:\n  framework: paddle\n  version: new\n", "4:12: 'new' is not a version", nil),
+    ("schema: 1\nenvironment:\n  framework: paddle\n  version: 2.6.0\n  cuda: x\n", "5:9: 'x' is not a version of cuda", nil),
+    ("schema: 1\nenvironment:\n  framework: paddle\n  version: 2.6.0\n  cudnn: 8\n", "5:10: cudnn is given without cuda", nil),
+    ("schema: 1\nenvironment:\n  framework: paddle\n  version: 2.6.0\n  cuda: [1]\n", "5:9: expected text, found a list", nil),
+    ("schema: 1\nenvironment: x\nplatforms: linux/amd64\n", "3:12: expected a list", nil),
+    ("schema: 1\nenvironment: x\nplatforms: [amd64]\n", "3:13: expected a platform such as linux/amd64", nil),
+    ("schema: 1\nenvironment: x\nplatforms: []\n", "3:12: expected at least one platform", nil),
+    ("schema: 1\nenvironment: x\nplatforms: [a/b, a/b]\n", "3:18: a/b is listed twice", nil),
   ]
 
   @Test(arguments: mistakes) func mistake(_ text: String, _ message: String, _ hint: String?) throws {
@@ -50,12 +63,26 @@ import Testing
       let text = "schema: 1\nenvironment: paddle\nmount: ./src\nenv:\n  B: 2\n  _a1:\n  C: 'x y'\ngpu: optional\ncheck: none\n"
       try FileSystem.writeAtomically(Array(text.utf8), to: folder.appending("envctl.yaml"))
       let project = try #require(try ProjectFile.read(in: folder))
-      #expect(project.environment == "paddle")
+      #expect(project.environment == .source(.catalog("paddle")))
+      #expect(project.platforms == [.host])
       #expect(project.mount == folder.appending("src"))
       #expect(project.variables.map { "\($0.name)=\($0.value)" } == ["B=2", "_a1=", "C=x y"])
       #expect(project.gpu == .optional)
       #expect(project.check == .none)
     }
+  }
+
+  @Test func formsOfTheRequest() throws {
+    func request(_ text: String) throws -> EnvironmentRequest {
+      try ProjectFile(Array("schema: 1\nenvironment: \(text)\n".utf8), file: "/envctl.yaml").environment
+    }
+    #expect(try request("paddle-2.6-cpu") == .source(.catalog("paddle-2.6-cpu")))
+    #expect(try request("oci:../layout:v1") == .source(.layout("oci:../layout:v1")))
+    #expect(try request("registry:5000/team/model") == .source(.image(ImageReference(parsing: "registry:5000/team/model"))))
+    #expect(try request("debian:12").description == "docker.io/library/debian:12")
+    // YAML would read 12.10 as the number 12.1.
+    let triple = try request("{framework: paddle, version: 3.0.0b1, cuda: 12.10, cudnn: 8, trt: 8.60, python: 3.10}")
+    #expect(triple.description == "paddle 3.0.0b1, CUDA 12.10, cuDNN 8, TensorRT 8.60, Python 3.10")
   }
 
   @Test("a newer schema is told before its new keys") func newerSchema() {
@@ -81,32 +108,13 @@ import Testing
       #expect(unknown.exitCode == .usage)
       for (old, new) in [
         ("\(digest)", "sha256:x"), ("linux/amd64", "linux"), ("recipe: paddle-2.6-cpu", "recipe: ../out"), ("name: p", "name: q"),
+        ("recipe: p", "cuda: 11.8\nrecipe: p"), ("recipe: p", "framework: paddle\nrecipe: p"),
+        ("recipe: p", "framework: paddle\nversion: x\nrecipe: p"), ("recipe: p", "framework: pytorch\nversion: 2.0\nrecipe: p"),
       ] {
         var damaged = text
         damaged.replace(old, with: new)
         try FileSystem.writeAtomically(Array(damaged.utf8), to: file)
         #expect(throws: YAMLError.self, "\(new)") { try catalog.entry("paddle-2.6-cpu") }
-      }
-    }
-  }
-
-  @Test func lock() throws {
-    try withTemporaryFolder { folder in
-      #expect(try EnvironmentLock.read(in: folder) == nil)
-      let digest = Digest(sha256Bytes: [UInt8](repeating: 7, count: 32))
-      let layer = EnvironmentLock.Image.Layer(descriptor: Descriptor(mediaType: .layerTar, digest: digest, size: 9), diffID: digest)
-      let image = EnvironmentLock.Image(manifest: digest, config: digest, layers: [layer])
-      let lock = EnvironmentLock(environment: "e", images: ["linux/amd64": image], baseline: digest)
-      try lock.write(in: folder)
-      #expect(try EnvironmentLock.read(in: folder) == lock)
-      let bytes = try FileSystem.readFile(folder.appending("envctl.lock"))
-      try lock.write(in: folder)
-      #expect(try FileSystem.readFile(folder.appending("envctl.lock")) == bytes)
-      try FileSystem.writeAtomically(Array(#"{"schema": 2, "all": "new"}"#.utf8), to: folder.appending("envctl.lock"))
-      #expect(throws: CatalogError.self) { try EnvironmentLock.read(in: folder) }
-      for text in ["", "{}", #"{"schema": 1}"#, #"{"schema": 1, "environment": 5, "images": {}}"#] {
-        try FileSystem.writeAtomically(Array(text.utf8), to: folder.appending("envctl.lock"))
-        #expect(throws: JSONError.self, "\(text)") { try EnvironmentLock.read(in: folder) }
       }
     }
   }

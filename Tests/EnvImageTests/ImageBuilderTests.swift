@@ -14,7 +14,7 @@ import Testing
 /// A recipe with two packages, a wheel and a bundled file, and servers on disk that have them.
 final class Workshop {
   let folder: TemporaryFolder
-  let recipe: Recipe
+  var recipe: Recipe
   var lock: RecipeLock
   let wheel: WheelBuilder
 
@@ -97,6 +97,39 @@ final class Workshop {
     #expect(paths[0].contains("usr/bin/sh") && paths[0].contains("root/.bashrc") && paths[0].contains("var/run"))
     #expect(paths[1].contains("usr/local/lib/python3.11/dist-packages/thing.py"))
     #expect(paths[2] == ["./", "usr/", "usr/lib/", "usr/lib/own/", "usr/lib/own/run.py", "workspace/"])
+  }
+
+  /// Changes the recipe and keeps what its lock pins.
+  private func link(_ path: String, to target: String) throws {
+    workshop.recipe.links = [Recipe.Link(path: try #require(RecipePath(path)), target: try #require(RecipePath(target)))]
+    workshop.lock.recipe = try workshop.recipe.digest
+  }
+
+  @Test func linksLieBesideTheFiles() throws {
+    try link("/usr/lib/thing.so", to: "/usr/local/lib/python3.11/dist-packages/thing.py")
+    let store = try workshop.store()
+    let image = try workshop.build(in: store)
+    let top = try #require(image.layers.last)
+    let blob = try #require(try store.blob(top.diffID, object: "layer"))
+    var reader = try ArchiveReader(opening: blob.path.string, format: .tar)
+    var kinds: [String: ArchiveEntry.Kind] = [:]
+    while let entry = try reader.next() { kinds[entry.path] = entry.kind }
+    #expect(kinds["usr/lib/thing.so"] == .symlink(target: "/usr/local/lib/python3.11/dist-packages/thing.py"))
+  }
+
+  @Test func aLinkToNothingIsRefused() throws {
+    try link("/usr/lib/thing.so", to: "/usr/lib/other.so")
+    let error = #expect(throws: ImageError.self) { try workshop.build(in: workshop.store()) }
+    guard case .danglingLink("/usr/lib/thing.so", "/usr/lib/other.so") = error else {
+      Issue.record("unexpected \(String(describing: error))")
+      return
+    }
+  }
+
+  @Test func aLinkDoesNotHideAFile() throws {
+    try link("/usr/bin/sh", to: "/usr/lib/own/run.py")
+    let error = #expect(throws: ImageError.self) { try workshop.build(in: workshop.store()) }
+    guard case .conflict("usr/bin/sh", _, _) = error else { Issue.record("unexpected \(String(describing: error))"); return }
   }
 
   @Test func theDigestIsTheSameInAnotherStore() throws {

@@ -59,6 +59,7 @@ import Testing
   @Test(arguments: [
     ("workdir: /workspace", "workdir: workspace"), ("workdir: /workspace", "workdir: /a/../b"), ("[dash]", "[\"--option\"]"),
     ("[dash]", "dash"), ("base: [dash]", "{}"), ("bookworm", "../../etc"), ("workdir", "files: {/x: ../../outside}\nworkdir"),
+    ("workdir", "links: {x: /y}\nworkdir"), ("workdir", "links: {/x: y}\nworkdir"), ("workdir", "links: {/x: /a/../y}\nworkdir"),
     ("workdir", "files: {/x: /etc}\nworkdir"), ("workdir", "files: {x: y}\nworkdir"),
     ("workdir", "python: {version: \"3\", before: 2024-10-15, requirements: []}\nworkdir"),
     ("workdir", "python: {version: \"3.11\", before: 2024-10-15, requirements: [\"--index-url=x\"]}\nworkdir"),
@@ -75,6 +76,10 @@ import Testing
     let repackaged = try Self.parse(Self.minimal.replacing("dash", with: "bash"))
     #expect(try recipe.digest == commented.digest)
     #expect(try recipe.digest != relabelled.digest)
+    let linked = try Self.parse(Self.minimal + "links: {/b: /usr/bin/b, /a: /usr/bin/a}\n")
+    #expect(linked.links.map(\.path.description) == ["/a", "/b"])
+    #expect(try recipe.digest != linked.digest)
+    #expect(try recipe.resolutionDigest == linked.resolutionDigest)
     #expect(try recipe.resolutionDigest == relabelled.resolutionDigest)
     #expect(try recipe.resolutionDigest != repackaged.resolutionDigest)
   }

@@ -142,9 +142,9 @@ import Testing
       #expect(unpacked.status == 0, "\(unpacked.text)")
       var expected: [FileRecord] = []
       for layer in try store.materialise(found).layers {
-        expected += try TreeScan.records(layer.root) { _ in nil }.filter { !$0.path.isEmpty }
+        expected += try TreeScan.records(layer.root) { _ in nil }.records.filter { !$0.path.isEmpty }
       }
-      let witness = try TreeScan.records(bundle.appending("rootfs")) { _ in nil }.filter { !$0.path.isEmpty }
+      let witness = try TreeScan.records(bundle.appending("rootfs")) { _ in nil }.records.filter { !$0.path.isEmpty }
       #expect(witness == expected.sorted { $0.path < $1.path })
     }
   }

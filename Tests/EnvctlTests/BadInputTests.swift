@@ -54,10 +54,10 @@ extension EnvctlTests {
       try withTemporaryFolder { folder in
         let program = Program(home: folder.appending("home"), folder: folder)
         try program.project("paddle-2.6-cpu")
-        try program.write(#"{"schema": 2, "unheard": "of"}"#, to: "envctl.lock")
+        try program.write(#"{"schema": 3, "unheard": "of"}"#, to: "envctl.lock")
         let outcome = try program("run", "--", "true")
         #expect(outcome.status == (Capability.isRoot ? 2 : 6))
-        if Capability.isRoot { #expect(outcome.errors.contains("schema 2")) }
+        if Capability.isRoot { #expect(outcome.errors.contains("schema 3")) }
       }
     }
 

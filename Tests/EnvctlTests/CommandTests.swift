@@ -102,7 +102,7 @@ extension EnvctlTests {
     @Test func helpIsHelpForEveryCommand() throws {
       try withTemporaryFolder { folder in
         let program = Program(home: folder.appending("home"), folder: folder)
-        for command in ["up", "run", "exec", "ps", "logs", "down", "check", "baseline", "verify", "image"] {
+        for command in ["up", "run", "exec", "ps", "logs", "down", "check", "baseline", "verify", "image", "resolve", "lock"] {
           let outcome = try program(command, "--help")
           #expect(outcome.status == 0, "\(command): \(outcome.errors)")
           #expect(outcome.output.contains("USAGE: envctl \(command)"))

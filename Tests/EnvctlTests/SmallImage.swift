@@ -17,7 +17,11 @@ enum SmallImage {
     return program
   }
 
-  private static func write(to layout: FilePath, scratch: FilePath, architecture: String) throws {
+  /// Writes the image; `more` becomes a second layer.
+  static func write(
+    to layout: FilePath, scratch: FilePath, architecture: String = Platform.host.architecture, variables: [String]? = nil,
+    more: [TarItem] = []
+  ) throws {
     let busybox = try FileSystem.readFile("/bin/busybox", limit: 16 << 20)
     let binary = TarItem(
       ArchiveEntry(
@@ -29,14 +33,16 @@ enum SmallImage {
       folders + [
         binary, .symlink("bin/sh", to: "busybox"), .symlink("bin/sleep", to: "busybox"), .file("etc/passwd", "root:x:0:0:root:/:/bin/sh\n"),
       ])
-    let layer = try store.ingest(diff, object: "layer")
+    let layers = try [diff] + (more.isEmpty ? [] : [tar(more)])
+    let blobs = try layers.map { try store.ingest($0, object: "layer") }
     let config = ImageConfig(
-      platform: Platform(os: "linux", architecture: architecture), created: nil, config: .init(command: ["/bin/sh"]),
-      diffIDs: [layer.digest], history: [])
+      platform: Platform(os: "linux", architecture: architecture), created: nil,
+      config: .init(environment: variables, command: ["/bin/sh"]),
+      diffIDs: blobs.map(\.digest), history: [])
     let configBlob = try store.ingest(try CanonicalJSON.encode(config), object: "config")
     let manifest = ImageManifest(
       config: Descriptor(mediaType: .imageConfig, digest: configBlob.digest, size: configBlob.size),
-      layers: [Descriptor(mediaType: .layerTar, digest: layer.digest, size: layer.size)])
+      layers: blobs.map { Descriptor(mediaType: .layerTar, digest: $0.digest, size: $0.size) })
     let manifestBlob = try store.ingest(try CanonicalJSON.encode(manifest), object: "manifest")
     guard let image = try store.image(manifestBlob.digest) else { return }
     try store.exportImage(image, to: layout, tag: nil)

@@ -9,9 +9,9 @@ import Testing
   /// The floors, lowest first. A new module gets its line here before it builds.
   static let floors: [[String]] = [
     ["EnvCore", "CLinux", "CLibCurl", "CLibCrypto", "CLibArchive", "CISAL", "CZstd"],
-    ["OCI", "HTTP", "Hashing", "Archive", "Compression", "SafeFS", "StrictYAML", "ChildProcess"],
+    ["OCI", "HTTP", "Hashing", "Signing", "Archive", "Compression", "SafeFS", "StrictYAML", "ChildProcess"],
     ["EnvRegistry", "EnvStore", "EnvCatalog"],
-    ["EnvImage", "EnvBundle", "EnvPolicy"],
+    ["EnvImage", "EnvBundle", "EnvPolicy", "EnvTrust"],
     ["EnvLaunch", "EnvDrift"],
     ["EnvFlow", "EnvReport"],
     ["envctl"],

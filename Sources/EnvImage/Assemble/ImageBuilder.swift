@@ -61,6 +61,7 @@ public struct ImageBuilder: Sendable {
     let plans = try LayerPlan.layers(of: recipe, lock, packages)
     let built = try build(plans, created: recipe.created, progress)
     try LayerInventory.requireNoConflicts(built.map(\.inventory))
+    try built.map(\.inventory).requireTargets(of: recipe.links)
     let config = Self.config(recipe, plans, built.map(\.blob))
     let configBlob = try store.ingest(CanonicalJSON.encode(config), object: "config of image \(recipe.name)")
     let manifest = ImageManifest(

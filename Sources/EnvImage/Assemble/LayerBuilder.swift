@@ -194,6 +194,15 @@ extension LayerInventory {
   }
 }
 
+extension [LayerInventory] {
+  /// Refuses a link of the recipe that would lead to nothing: a package of another version may have renamed what it meant.
+  func requireTargets(of links: [Recipe.Link]) throws(ImageError) {
+    for link in links where !contains(where: { $0.items[link.target.relative] != nil }) {
+      throw .danglingLink(path: link.path.description, target: link.target.description)
+    }
+  }
+}
+
 extension Fingerprint {
   fileprivate func isCompatible(with lower: Fingerprint) -> Bool {
     content == .directory && lower.content == .directory ? true : self == lower

@@ -55,7 +55,7 @@ struct LayerPlan: Sendable {
     }
   }
 
-  /// The bundled files, and the working directory.
+  /// The bundled files, the links, and the working directory.
   private static func files(_ recipe: Recipe, _ lock: RecipeLock) -> LayerPlan {
     LayerPlan(name: "files of \(recipe.name)", weight: lock.files.reduce(0) { $0 + $1.size }) { layer in
       let origin = "recipe \(recipe.name)"
@@ -67,6 +67,10 @@ struct LayerPlan: Sendable {
         guard actual == pin.sha256 else { throw ImageError.fileChanged(path: path.string, expected: pin.sha256, actual: actual) }
         let header = FileHeader(path: try RelativePath(pin.path.relative), permissions: pin.isExecutable ? 0o755 : 0o644)
         try layer.file(header, bytes, origin: origin)
+      }
+      for link in recipe.links {
+        let header = FileHeader(path: try RelativePath(link.path.relative), permissions: 0o777)
+        try layer.symlink(header, target: link.target.description, origin: origin)
       }
       try layer.directory(FileHeader(path: RelativePath(recipe.workingDirectory.relative), permissions: 0o755), origin: origin)
     }

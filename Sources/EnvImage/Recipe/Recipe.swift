@@ -13,6 +13,8 @@ public struct Recipe: Sendable, Equatable {
   public var debian: Debian
   public var python: Python?
   public var files: [BundledFiles]
+  /// By path.
+  public var links: [Link]
   /// `NAME=value` in the recipe's order.
   public var environment: [String]
   /// `uid:gid` or names.
@@ -53,6 +55,13 @@ public struct Recipe: Sendable, Equatable {
     public var source: String
   }
 
+  /// A symbolic link, such as the unversioned name of a library that a package ships under its versioned one only.
+  public struct Link: Sendable, Equatable, Codable {
+    public var path: RecipePath
+    /// Something a package or a file of the recipe puts there.
+    public var target: RecipePath
+  }
+
   /// Digest of all that the recipe means; comments and layout of the YAML do not count.
   public var digest: Digest {
     get throws { .sha256(of: try CanonicalJSON.encode(Meaning(self))) }
@@ -74,6 +83,8 @@ public struct Recipe: Sendable, Equatable {
     var question: Question
     var created: Timestamp
     var files: [BundledFiles]
+    /// Nil where there are none: recipes that never had any keep their digest.
+    var links: [Link]?
     var environment: [String]
     var user: String
     var workingDirectory: RecipePath
@@ -85,6 +96,7 @@ public struct Recipe: Sendable, Equatable {
       question = Question(platform: recipe.platform, debian: recipe.debian, python: recipe.python)
       created = recipe.created
       files = recipe.files
+      links = recipe.links.isEmpty ? nil : recipe.links
       environment = recipe.environment
       user = recipe.user
       workingDirectory = recipe.workingDirectory

@@ -21,7 +21,7 @@ extension Recipe {
     let top = try YAMLMapping(
       YAMLNode.parse(bytes, file: file),
       allowed: [
-        "name", "platform", "created", "debian", "python", "files", "environment", "user", "workdir", "command", "labels",
+        "name", "platform", "created", "debian", "python", "files", "links", "environment", "user", "workdir", "command", "labels",
       ])
     let name = try name(top.required("name"))
     let platformNode = try top.required("platform")
@@ -33,6 +33,7 @@ extension Recipe {
       debian: try debian(top.required("debian")),
       python: try top["python"].map { node throws(YAMLError) in try python(node) },
       files: try files(top["files"]),
+      links: try links(top["links"]),
       environment: try environment(top["environment"]),
       user: try top["user"]?.nonEmptyString() ?? "0:0",
       workingDirectory: try imagePath(top.required("workdir")),
@@ -78,9 +79,7 @@ extension Recipe {
     guard let node else { return [] }
     var files: [BundledFiles] = []
     for pair in try node.pairs() {
-      guard let destination = RecipePath(pair.key) else {
-        throw YAMLError(mark: pair.mark, problem: "'\(pair.key)' is no absolute path without '.' and '..'")
-      }
+      let destination = try imagePath(pair.key, at: pair.mark)
       let source = try pair.value.nonEmptyString()
       // Recipes stand side by side in one folder, and may share what lies there; nothing further up travels with them.
       var depth = 1
@@ -92,6 +91,15 @@ extension Recipe {
       files.append(BundledFiles(destination: destination, source: source))
     }
     return files
+  }
+
+  private static func links(_ node: YAMLNode?) throws(YAMLError) -> [Link] {
+    guard let node else { return [] }
+    var links: [Link] = []
+    for pair in try node.pairs() {
+      links.append(Link(path: try imagePath(pair.key, at: pair.mark), target: try imagePath(pair.value)))
+    }
+    return links.sorted { $0.path.relative.utf8.lexicographicallyPrecedes($1.path.relative.utf8) }
   }
 
   private static func environment(_ node: YAMLNode?) throws(YAMLError) -> [String] {
@@ -123,7 +131,11 @@ extension Recipe {
   }
 
   private static func imagePath(_ node: YAMLNode) throws(YAMLError) -> RecipePath {
-    guard let path = RecipePath(try node.string()) else { throw node.expected("an absolute path without '.' and '..'") }
+    try imagePath(node.string(), at: node.mark)
+  }
+
+  private static func imagePath(_ text: String, at mark: YAMLMark) throws(YAMLError) -> RecipePath {
+    guard let path = RecipePath(text) else { throw YAMLError(mark: mark, problem: "'\(text)' is no absolute path without '.' and '..'") }
     return path
   }
 

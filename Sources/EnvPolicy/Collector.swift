@@ -1,0 +1,34 @@
+/// Gathers what the rules find in one file. Readers and rules write to it; the linter makes findings of it.
+import EnvCore
+import OCI
+
+/// What the rules found in one file so far.
+struct Collector {
+  /// A finding before its place is worked out.
+  struct Raw {
+    let rule: Rule
+    let range: Range<Int>
+    /// Where the statement begins that the finding is part of: a comment above it silences the finding as well.
+    let statement: Int
+    let message: String
+    let suggestion: String
+    let pin: Pin?
+    let object: String
+  }
+
+  let source: SourceText
+  private(set) var findings: [Raw] = []
+
+  init(_ source: SourceText) { self.source = source }
+
+  /// - Parameter object: What recognises the finding when its line has moved; the source text of the place unless something else is said.
+  mutating func report(
+    _ rule: Rule, at range: Range<Int>, statement: Int, _ message: String, suggestion: String? = nil, pin: Pin? = nil, object: String? = nil
+  ) {
+    let end = min(range.upperBound, range.lowerBound + 300)
+    findings.append(
+      Raw(
+        rule: rule, range: range, statement: statement, message: message, suggestion: suggestion ?? rule.fix, pin: pin,
+        object: object ?? source.text(range.lowerBound..<max(range.lowerBound, end))))
+  }
+}

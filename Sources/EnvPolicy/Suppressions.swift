@@ -1,0 +1,100 @@
+/// Comments that silence findings: `envctl:ignore EC101 -- reason` for a line, `envctl:ignore-file EC101 -- reason` for a file.
+import EnvCore
+
+/// The suppressions of one file.
+struct Suppressions {
+  static let marker = "envctl:ignore"
+
+  /// One comment.
+  struct Comment {
+    var range: Range<Int>
+    /// Counted from 0.
+    var line: Int
+    /// Whether nothing but the comment stands on its line, so that it speaks for what follows.
+    var isAlone: Bool
+    var coversFile: Bool
+    var rules: [Rule]
+    var unknown: [String]
+    var reason: String
+    var isUsed = false
+  }
+
+  private(set) var comments: [Comment] = []
+
+  init(_ source: SourceText) {
+    var start = 0
+    while let offset = firstOffset(of: Self.marker, in: source.bytes, from: start) {
+      start = offset + Self.marker.utf8.count
+      if let comment = Self.comment(source, offset) { comments.append(comment) }
+    }
+  }
+
+  private static func comment(_ source: SourceText, _ offset: Int) -> Comment? {
+    let line = source.lineIndex(of: offset)
+    let range = source.lineRange(line)
+    guard offset < range.upperBound, let sign = commentSign(source, range.lowerBound, offset) else { return nil }
+    var rest = source.text(offset..<range.upperBound).dropFirst(marker.count)
+    let coversFile = rest.hasPrefix("-file")
+    if coversFile { rest = rest.dropFirst(5) }
+    guard rest.isEmpty || rest.first == " " || rest.first == "\t" else { return nil }
+    let parts = rest.range(ofASCII: "--").map { (rest[..<$0], rest[$0...].dropFirst(2)) } ?? (rest, "")
+    let words = parts.0.split { $0 == " " || $0 == "," || $0 == "\t" }.map(String.init)
+    var rules: [Rule] = []
+    var unknown: [String] = []
+    for word in words {
+      if let rule = try? Rule.named(word) { rules.append(rule) } else { unknown.append(word) }
+    }
+    let isAlone = source.bytes[range.lowerBound..<sign].allSatisfy { $0 == 32 || $0 == 9 || $0 == 0xEF || $0 == 0xBB || $0 == 0xBF }
+    let reason = parts.1.split { $0 == " " || $0 == "\t" }.joined(separator: " ")
+    return Comment(
+      range: offset..<range.upperBound, line: line, isAlone: isAlone, coversFile: coversFile, rules: rules, unknown: unknown, reason: reason
+    )
+  }
+
+  /// Where the comment begins that the marker stands in: `#` or `//` with only blanks up to the marker.
+  private static func commentSign(_ source: SourceText, _ lineStart: Int, _ offset: Int) -> Int? {
+    var index = offset - 1
+    while index >= lineStart, source.bytes[index] == 32 || source.bytes[index] == 9 { index -= 1 }
+    guard index >= lineStart else { return nil }
+    if source.bytes[index] == UInt8(ascii: "#") { return index }
+    guard index > lineStart, source.bytes[index] == UInt8(ascii: "/"), source.bytes[index - 1] == UInt8(ascii: "/") else { return nil }
+    return index - 1
+  }
+
+  /// The reason for which a finding is silenced. A comment without a reason silences nothing.
+  ///
+  /// - Parameters:
+  ///   - line: Where the finding stands, counted from 0.
+  ///   - statement: Where its statement begins: a comment above a long command speaks for all of it.
+  mutating func reason(for rule: Rule, line: Int, statement: Int) -> String? {
+    for index in comments.indices where comments[index].rules.contains(rule) && !comments[index].reason.isEmpty {
+      let comment = comments[index]
+      let isAbove = comment.isAlone && (comment.line + 1 == line || comment.line + 1 == statement)
+      let isBeside = !comment.isAlone && (comment.line == line || comment.line == statement)
+      guard comment.coversFile || isAbove || isBeside else { continue }
+      comments[index].isUsed = true
+      return comment.reason
+    }
+    return nil
+  }
+
+  /// What is wrong with the comments themselves.
+  func report(into collector: inout Collector) {
+    for comment in comments {
+      let names = (comment.rules.map(\.id) + comment.unknown).joined(separator: ", ")
+      if comment.reason.isEmpty {
+        collector.report(
+          .suppressionWithoutReason, at: comment.range, statement: comment.range.lowerBound,
+          "the suppression of \(names.isEmpty ? "no rule" : names) gives no reason")
+      } else if let name = comment.unknown.first {
+        collector.report(
+          .suppressionWithoutUse, at: comment.range, statement: comment.range.lowerBound, "there is no rule '\(name)' to suppress",
+          suggestion: didYouMean(name, among: Rule.all.flatMap { [$0.id, $0.name] }) ?? "`envctl lint --rules` lists all rules")
+      } else if !comment.isUsed {
+        collector.report(
+          .suppressionWithoutUse, at: comment.range, statement: comment.range.lowerBound,
+          comment.rules.isEmpty ? "the suppression names no rule" : "the suppression of \(names) silences nothing")
+      }
+    }
+  }
+}

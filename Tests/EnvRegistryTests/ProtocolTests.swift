@@ -165,6 +165,29 @@ import Testing
     #expect(time >= .milliseconds(990))
   }
 
+  /// A connection that is cut, at each stage of a pull, before and inside the body.
+  @Test(arguments: ["manifests/v1", "manifests/sha256", "blobs/"], [0, 10]) func aConnectionCutForGood(_ stage: String, _ after: Int) throws
+  {
+    let image = try ImageFixture.small()
+    let manifest = try image.manifest()
+    let registry = try ScriptedRegistry(image) { request in
+      guard request.path.contains(stage) else { return nil }
+      return after == 0 ? .bytes([]) : .cut(Array(manifest.prefix(after)), promised: manifest.count)
+    }
+    defer { registry.stop() }
+    let client = Clients.client(insecure: registry.host, attempts: 3)
+    let reference = Clients.reference(registry.host)
+    let error = story {
+      switch stage {
+      case "manifests/v1": _ = try client.manifest(reference)
+      case "blobs/": _ = try client.blob(image.layers[0].descriptor, in: reference)
+      default: _ = try client.manifest(try image.digest(), in: reference)
+      }
+    }
+    #expect(error?.exitCode == .failed, "\(String(describing: error))")
+    #expect(registry.requests.count == 3)
+  }
+
   // MARK: Blobs
 
   @Test(arguments: [-1, 1]) func aBlobOfAnotherSize(_ difference: Int) throws {

@@ -75,6 +75,24 @@ struct RealRegistryTests {
     }
   }
 
+  @Test func aRealmMayNotLeaveEncryption() throws {
+    try withTemporaryFolder { folder in
+      let server = try TokenServer(in: folder.appending("tokens"))
+      defer { server.stop() }
+      let authority = try CertificateAuthority(in: folder.appending("ca"))
+      let registry = try DockerRegistry(
+        in: folder.appending("registry"), access: .token(server), tls: try authority.issue("registry"))
+      let trusted = folder.appending("certs.d/\(registry.host)")
+      try FileSystem.createDirectories(trusted)
+      try FileSystem.writeAtomically(try FileSystem.readFile(authority.certificate), to: trusted.appending("ca.crt"))
+      let auth = try Clients.authFile(in: folder, registry.host, user: TokenServer.user, password: TokenServer.password)
+      let client = Clients.client(auth: auth, certificates: folder.appending("certs.d"))
+      let error = story { _ = try client.manifest(Clients.reference(registry.host)) }
+      #expect(error?.summaries.first?.contains("leads from TLS to the unencrypted") == true, "\(String(describing: error))")
+      #expect(server.requests.isEmpty)
+    }
+  }
+
   @Test func tokens() throws {
     try withTemporaryFolder { folder in
       let server = try TokenServer(in: folder.appending("tokens"))

@@ -51,8 +51,9 @@ extension EnvctlTests {
         let copied = try Tool.run(
           "skopeo", ["copy", "--quiet", "--dest-tls-verify=false"] + options + ["oci:\(layout):v1", "docker://\(name):v1"])
         try #require(copied.status == 0, "\(copied.text)")
-        let program = try Program.beside(registry.host, in: folder)
-        let digest = try program.pull("\(name):v1")
+        var program = try Program.beside(registry.host, in: folder)
+        program.variables["ENVCTL_INSECURE_REGISTRIES"] = nil
+        let digest = try program.pull("\(name):v1", "--insecure-registry", registry.host)
         let raw = try Tool.run("sh", "-c", "skopeo inspect --raw --tls-verify=false docker://\(name):v1 | sha256sum")
         #expect(raw.text.hasPrefix(digest.hex))
         try expectSameTree(program, digest, layout: layout)
@@ -225,6 +226,24 @@ extension EnvctlTests {
         }
         try #expect(program("verify").status == 0)
         try #expect(!program.contents().contains { $0.hasPrefix("tmp/") })
+      }
+    }
+
+    @Test func aFullDiskEndsInOneError() throws {
+      try withTemporaryFolder { folder in
+        let registry = try ScriptedRegistry(try Self.largeImage())
+        defer { registry.stop() }
+        var program = try Program.beside(registry.host, in: folder)
+        try FileSystem.createDirectories(program.home)
+        let script = """
+          mount -t tmpfs -o size=20m none '\(program.home)' && "$@"; status=$?
+          find '\(program.home)/tmp' '\(program.home)/layers' -type f; exit $status
+          """
+        program.wrapper = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
+        let outcome = try program("image", "pull", "\(registry.name):v1")
+        #expect(outcome.status == 1 && outcome.errors.contains("No space left on device"), "\(outcome.errors)")
+        #expect(outcome.errors.split(separator: "\n").count { $0.hasPrefix("error:") } == 1, "\(outcome.errors)")
+        #expect(!outcome.output.contains("/tmp/"), "\(outcome.output)")
       }
     }
 

@@ -32,7 +32,7 @@ public enum PolicyError: Diagnostic {
     case .unreadableRoot(let path, _): return "'\(path)' cannot be linted"
     case .unreadableBaseline(let file, let reason, _): return "the baseline '\(file)' cannot be used: \(reason)"
     case .changedMeanwhile(let file): return "'\(file)' changed while it was linted, so nothing was written to it"
-    case .harmfulFix(let file): "digests in '\(file)' would spoil other references there, so nothing was written to it"
+    case .harmfulFix(let file): return "digests in '\(file)' would spoil other references there, so nothing was written to it"
     case .unresolved(let reference, let file, let line, _): return "\(file):\(line): the digest of '\(reference)' could not be had"
     case .unwritable(let file, _): return "'\(file)' could not be rewritten"
     }

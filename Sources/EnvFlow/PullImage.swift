@@ -19,9 +19,10 @@ public struct ResolvedImage: Sendable {
 }
 
 extension Workbench {
-  /// Fetches the documents of the image a reference names for one platform, and nothing of its layers.
+  /// Fetches the documents of the image a reference names for one platform, and nothing of its layers. A digest whose documents are in
+  /// the store is not asked for again.
   public func resolve(_ reference: ImageReference, platform: Platform) throws -> ResolvedImage {
-    var document = try registry.manifest(reference)
+    var document = try held(reference.digest, reference) ?? registry.manifest(reference)
     var index: Descriptor?
     if document.isIndex {
       let images = try ImageIndex.parse(document.bytes, object: "\(reference)")
@@ -30,7 +31,7 @@ extension Workbench {
       }
       _ = try store.ingest(document.bytes, object: "\(reference)")
       index = document.descriptor
-      document = try registry.manifest(entry.digest, in: reference)
+      document = try held(entry.digest, reference) ?? registry.manifest(entry.digest, in: reference)
       guard document.bytes.count == entry.size else {
         throw RegistryError.sizeMismatch(object: "\(reference)", expected: entry.size, actual: Int64(document.bytes.count))
       }
@@ -57,6 +58,11 @@ extension Workbench {
       throw OCIDocumentError.unpackableLayer("layer \(index + 1) of \(reference)", layer.descriptor.mediaType)
     }
     return ResolvedImage(reference: reference, index: index, manifest: document.descriptor, documents: documents)
+  }
+
+  private func held(_ digest: Digest?, _ reference: ImageReference) throws -> RegistryClient.Document? {
+    guard let digest, let bytes = try store.readDocument(digest, object: "the manifest of \(reference)") else { return nil }
+    return try RegistryClient.Document(bytes, object: "\(reference)")
   }
 
   /// Fetches an image and unpacks it, unless rules of this machine demand a signature that it does not have.

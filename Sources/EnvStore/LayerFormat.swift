@@ -156,17 +156,14 @@ extension Store {
       throw StoreError.digestMismatch(
         object: object, expected: layer.descriptor.digest, actual: pass.blob, path: isStored ? blobPath(layer.descriptor.digest) : nil)
     }
-    if let failure = pass.failure {
-      if failure is LayerNeedsLower {
-        if mayNeedLower { return }
-        throw failure
-      }
+    if let failure = pass.failure, !(failure is LayerNeedsLower) {
       if failure is StoreError || (failure as? FileSystemError)?.isOfHost == true { throw failure }
       throw StoreError.malformedLayer(object: object, reason: "its content is not acceptable", underlying: failure)
     }
     guard let tar = pass.tar, tar == layer.diffID else {
       throw StoreError.digestMismatch(object: "uncompressed " + object, expected: layer.diffID, actual: pass.tar ?? layer.diffID, path: nil)
     }
+    if let failure = pass.failure, !mayNeedLower { throw failure }
   }
 
   /// Whether the layer is unpacked. When its stamp says that somebody touched it, every file is read and compared.

@@ -103,6 +103,10 @@ struct LayerPipeline {
       // Padding after the end of the archive belongs to the digest.
       try tar.drain()
       return FilesOutcome(failure: nil, tar: tar.digest())
+    } catch let error as LayerNeedsLower {
+      // Nothing is wrong with the tar, and a later pass will rely on its digest.
+      do { try tar.drain() } catch { return FilesOutcome(failure: error, tar: nil) }
+      return FilesOutcome(failure: error, tar: tar.digest())
     } catch {
       plain.cancel()
       return FilesOutcome(failure: error, tar: nil)

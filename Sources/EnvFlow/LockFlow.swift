@@ -55,9 +55,11 @@ extension Workbench {
   }
 
   /// Resolves the request now, whatever a lock says.
-  func freshLock(_ project: ProjectFile, platforms: [Platform], allowUnpinned: Bool) throws -> EnvironmentLock {
+  func freshLock(
+    _ project: ProjectFile, platforms: [Platform], waived: [String] = [], allowUnpinned: Bool
+  ) throws -> EnvironmentLock {
+    let waived = try requirePinned(project, waived: waived, allowUnpinned: allowUnpinned)
     let choice = try choose(project.environment)
-    let waived = try choice.candidates.first.map { try requirePinnable($0, allowUnpinned: allowUnpinned) } ?? []
     let locked = try lockImages(choice, project, platforms)
     return EnvironmentLock(
       environment: project.environment, resolved: locked.source, index: locked.index, images: locked.images,
@@ -91,11 +93,6 @@ extension Workbench {
     }
     return try file.map { ($0, FileSystem.exists($0) ? Digest.sha256(of: try FileSystem.readFile($0)) : nil) }
   }
-
-  /// Lets a reference pass whose tag names one release: the lock pins it. A tag that moves every day is refused.
-  ///
-  /// - Returns: The ids of the rules that were waived.
-  private func requirePinnable(_ reference: ImageReference, allowUnpinned: Bool) throws -> [String] { [] }
 }
 
 /// Where a request leads, before anybody has been asked.

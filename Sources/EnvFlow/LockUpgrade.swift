@@ -48,7 +48,7 @@ extension Workbench {
     guard let previous = try EnvironmentLock.read(in: project.folder) else { throw CatalogError.noLock(file: file) }
     let locked = previous.images.keys.sorted().compactMap { Platform(parsing: $0) }
     let platforms = project.platforms + locked.filter { !project.platforms.contains($0) }
-    let lock = try freshLock(project, platforms: platforms, allowUnpinned: allowUnpinned)
+    let lock = try freshLock(project, platforms: platforms, waived: previous.allowedUnpinned, allowUnpinned: allowUnpinned)
     let changes = try lock.images.sorted { $0.key < $1.key }.compactMap { name, image in
       try previous.images[name].flatMap { $0 == image ? nil : try change(on: name, from: $0, to: image, of: lock.resolved) }
     }

@@ -29,8 +29,9 @@ public struct ReadyEnvironment: Sendable {
 extension Workbench {
   /// Makes the project's environment ready, doing only what is not done yet; what is, is proven.
   ///
-  /// - Throws: Verification errors when any byte differs from its pin; nothing of it can be launched then.
-  public func provision(_ project: ProjectFile) throws -> ReadyEnvironment {
+  /// - Parameter allowUnpinned: Use what the pinning rules refuse, and let the lock record that.
+  /// - Throws: Verification errors when any byte differs from its pin; nothing of it can be launched then. `PolicyError.unpinned`.
+  public func provision(_ project: ProjectFile, allowUnpinned: Bool = false) throws -> ReadyEnvironment {
     guard project.gpu != .required else { throw FlowError.noGPUSupport }
     // Said before minutes of fetching, not after.
     try ContainerLauncher(home: store.home).requireRoot()
@@ -41,6 +42,7 @@ extension Workbench {
         file: project.folder.appending(EnvironmentLock.name),
         reason: "it locks '\(lock.environment)', envctl.yaml asks for '\(wanted)'")
     }
+    let waived = try requirePinned(project, waived: lock?.allowedUnpinned ?? [], allowUnpinned: allowUnpinned)
     let pin = try pin(project, lock: lock)
     if let locked = lock?.baseline, let known = try baseline(of: pin.resolved, manifests: [pin.expected?.digest]), known.digest != locked {
       throw CatalogError.lockMismatch(
@@ -55,7 +57,9 @@ extension Workbench {
     try lock?.requireAgreement(with: locked, on: platform, in: project.folder)
     let holds = try store.hold(image)
     let layers = try unpack(image)
-    try writeLock(locked, obtained, pin, baseline?.digest, in: project, previous: lock)
+    let fresh = EnvironmentLock(
+      environment: project.environment, resolved: pin.resolved, index: obtained.index, images: [:], allowedUnpinned: waived)
+    try writeLock(lock ?? fresh, locked, obtained, baseline?.digest, in: project, previous: lock)
     return ReadyEnvironment(name: wanted, image: image, layers: layers, baseline: baseline?.file, holds: holds)
   }
 
@@ -98,7 +102,9 @@ extension Workbench {
       return Pin(
         environment: environment, resolved: resolved, source: .layout(layout.resolved(in: project.folder)), expected: lockedPin)
     case .image(let reference):
-      let candidates = try lock == nil ? choose(project.environment).candidates : [reference]
+      // Any registry that carries the locked bytes will do; the one they were locked from is asked first.
+      let others = try choose(project.environment).candidates.filter { $0 != reference }
+      let candidates = [reference] + others
       return Pin(
         environment: environment, resolved: resolved, source: .registry(candidates), expected: lockedPin, index: lock?.index)
     case .catalog(let name):
@@ -188,7 +194,8 @@ extension Workbench {
   }
 
   /// Builds the image of a recipe folder from its lock, fetching what is not in the store.
-  public func buildImage(recipe folder: FilePath) throws -> StoredImage {
+  public func buildImage(recipe folder: FilePath, allowUnpinned: Bool = false) throws -> StoredImage {
+    try requirePinned(recipe: folder, allowUnpinned: allowUnpinned)
     let recipe = try Recipe.read(in: folder)
     let lock = try RecipeLock.read(in: folder)
     return try ImageBuilder(store: store, reporter: reporter).build(recipe, lock)
@@ -234,14 +241,15 @@ extension Workbench {
   }
 
   private func writeLock(
-    _ image: EnvironmentLock.Image, _ obtained: Obtained, _ pin: Pin, _ baseline: Digest?, in project: ProjectFile,
+    _ lock: EnvironmentLock, _ image: EnvironmentLock.Image, _ obtained: Obtained, _ baseline: Digest?, in project: ProjectFile,
     previous: EnvironmentLock?
   ) throws {
     guard FileSystem.exists(project.folder.appending(ProjectFile.name)) else { return }
-    var lock = previous ?? EnvironmentLock(environment: project.environment, resolved: pin.resolved, index: obtained.index, images: [:])
+    var lock = lock
     if lock.images[platform.description] == nil { lock.images[platform.description] = image }
     lock.baseline = baseline
-    lock.signatures = obtained.signatures
+    // A machine without rules has nobody verified, which is no reason to forget who was.
+    lock.signatures += obtained.signatures.filter { !lock.signatures.contains($0) }
     if lock != previous { try lock.write(in: project.folder) }
   }
 }

@@ -26,7 +26,8 @@ struct Envctl: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       UpCommand.self, RunCommand.self, ExecCommand.self, PsCommand.self, LogsCommand.self, DownCommand.self, CheckCommand.self,
-      BaselineCommand.self, VerifyCommand.self, LintCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self, TrustCommand.self,
+      BaselineCommand.self, VerifyCommand.self, LintCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self,
+      TrustCommand.self,
     ])
 }
 

@@ -18,11 +18,14 @@ struct UpCommand: ReportingCommand {
   @Argument(help: "The environment, for a folder without envctl.yaml.")
   var name: String?
 
+  @Flag(help: "Bring up what the pinning rules refuse; envctl.lock records that it was allowed.")
+  var allowUnpinned = false
+
   func run() throws {
     let workbench = try common.workbench()
     var options = options
     options.environment = name ?? options.environment
-    let result = try workbench.up(try options.project(workbench.catalog))
+    let result = try workbench.up(try options.project(workbench.catalog), allowUnpinned: allowUnpinned)
     switch common.format {
     case .json: try Console.printJSON(UpDocument(result))
     case .text:

@@ -51,8 +51,14 @@ extension EnvctlTests {
     @Test func onlyDocumentsAreFetched() throws {
       try withTemporaryFolder { folder in
         let scene = try Scene(in: folder)
-        let written = try scene.program("lock")
+        // A tag alone is refused by the rules; the lock that is wanted all the same records it.
+        let refused = try scene.program("lock")
+        #expect(refused.status == 4)
+        #expect(refused.errors.contains("[EC103]") && refused.errors.contains("--allow-unpinned"), "\(refused.errors)")
+        #expect(!FileSystem.exists(scene.program.folder.appending("envctl.lock")))
+        let written = try scene.program("lock", "--allow-unpinned")
         #expect(written.status == 0, "\(written.errors)")
+        #expect(try scene.lock()["allowedUnpinned"].items.map(\.string) == ["EC103"])
         let digest = try scene.digest()
         #expect(written.output.hasPrefix("wrote envctl.lock: \(scene.reference)\n\(Platform.host) \(digest) (1 layers, "))
         #expect(written.output.hasSuffix("facts: CUDA 11.7.1, cuDNN 8.4.1.50, driver ≥ 450.80.02\n"))
@@ -76,6 +82,7 @@ extension EnvctlTests {
     @Test func movedTag() throws {
       try withTemporaryFolder { folder in
         let scene = try Scene(in: folder)
+        try #require(scene.program("lock", "--allow-unpinned").status == 0)
         try #require(scene.program("run", "--", "/bin/sh", "-c", "true").status == 0)
         let old = try scene.digest()
         let unmoved = try scene.program("lock", "--check", "--remote")
@@ -121,7 +128,7 @@ extension EnvctlTests {
         let reference = try ImageReference(parsing: "\(scene.reference.name):both")
         try scene.registry.client.pushManifest(index, mediaType: .imageIndex, to: reference)
         try scene.program.project("\(reference)")
-        try #require(scene.program("lock").status == 0)
+        try #require(scene.program("lock", "--allow-unpinned").status == 0)
         #expect(try scene.lock()["index"].string == "\(Digest.sha256(of: index))")
         try scene.program.project("\(reference)", "platforms: [\(Platform.host), linux/\(other)]\n")
         #expect(try scene.program("lock", "--check").status == 4)
@@ -178,7 +185,7 @@ extension EnvctlTests {
           ("\(scene.reference)@sha256:\(String(repeating: "0", count: 64))", 1, "is not there"),
         ] as [(String, Int32, String)] {
           try scene.program.project(request)
-          let outcome = try scene.program("lock")
+          let outcome = try scene.program("lock", "--allow-unpinned")
           #expect(outcome.status == status, "\(outcome.errors)")
           #expect(outcome.errors.contains(message), "\(outcome.errors)")
           #expect(!FileSystem.exists(scene.program.folder.appending("envctl.lock")))

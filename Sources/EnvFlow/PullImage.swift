@@ -91,7 +91,8 @@ extension Workbench {
       }
       _ = try concurrentMap(order, width: Self.parallelLayers) { index, layer in
         let object = "layer \(index + 1) of \(image.reference)"
-        try store.ingestLayer(layer, object: object, progress: { counter.add($0, object: "layer \(index + 1)") }) { receive in
+        try store.ingestLayer(layer, of: image.documents, object: object, progress: { counter.add($0, object: "layer \(index + 1)") }) {
+          receive in
           try registry.download(layer.descriptor, in: image.reference, object: object, into: receive)
         }
       }

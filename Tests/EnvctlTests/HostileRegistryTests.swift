@@ -81,6 +81,22 @@ extension EnvctlTests {
       }
     }
 
+    /// Longer than the 4,095 bytes the kernel takes in one call; umoci, which puts its own folder before it, cannot.
+    @Test func aPathOf4096Bytes() throws {
+      try withTemporaryFolder { folder in
+        let folders = (1...40).map { String(repeating: String(repeating: "d", count: 100) + "/", count: $0) }
+        let entries = folders.map { TarItem.folder($0) } + [.file(folders[39] + String(repeating: "n", count: 56), "deep")]
+        let registry = try ScriptedRegistry(ImageFixture([try ImageFixture.Layer(entries)]))
+        defer { registry.stop() }
+        let program = try Program.beside(registry.host, in: folder)
+        _ = try program.pull("\(registry.name):v1")
+        let verified = try program("verify")
+        #expect(verified.status == 0 && verified.errors.contains("42 files"), "\(verified.errors)")
+        // By a program that goes down step by step, because no path of this process reaches that far.
+        try #require(Tool.run("rm", "-rf", program.home.string).status == 0)
+      }
+    }
+
     @Test(.needs(.tool("umoci")), arguments: OddImage.all)
     func oddButLegalImagesAreWhatUmociMakesOfThem(_ odd: OddImage) throws {
       try withTemporaryFolder { folder in

@@ -37,8 +37,13 @@ struct OddImage: Sendable, CustomTestStringConvertible {
   static let all: [OddImage] = [
     OddImage("an opaque marker after its siblings") {
       [
-        [root, .folder("d"), .file("d/old"), .folder("d/sub"), .file("d/sub/old")],
-        [.folder("d", mode: 0o700), .file("d/new"), .folder("d/sub"), .file("d/sub/new"), .file("d/.wh..wh..opq")],
+        [
+          root, .folder("d"), .file("d/old"), .folder("d/other"), .file("d/other/old"), .folder("d/sub"), .file("d/sub/same", "old"),
+        ],
+        [
+          .folder("d", mode: 0o700), .file("d/new"), .folder("d/sub"), .file("d/sub/new"), .file("d/sub/same", "new"),
+          .file("d/.wh..wh..opq"),
+        ],
       ]
     },
     OddImage("a whiteout beside what it hides") {
@@ -56,10 +61,10 @@ struct OddImage: Sendable, CustomTestStringConvertible {
         ]
       ]
     },
-    OddImage("names of 255 bytes and paths of 3,500") {
+    OddImage("names of 255 bytes and paths of 1,200") {
       let name = String(repeating: "n", count: 255)
-      let folders = (1...35).map { String(repeating: String(repeating: "d", count: 99) + "/", count: $0) }
-      return [[root, .file(name, "long")] + folders.map { .folder($0) } + [.file(folders[34] + "deep", "deep")]]
+      let folders = (1...12).map { String(repeating: String(repeating: "d", count: 99) + "/", count: $0) }
+      return [[root, .file(name, "long")] + folders.map { .folder($0) } + [.file(folders[11] + "deep", "deep")]]
     },
     OddImage("a link replaced by a folder between two layers") {
       [

@@ -80,7 +80,7 @@ private struct AuthFile: Decodable {
     func credentials(key: String, file: FilePath) throws -> Credentials? {
       if let identitytoken, !identitytoken.isEmpty { return .identityToken(identitytoken) }
       if let auth, !auth.isEmpty {
-        guard let bytes = Base64.decode(auth), let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else {
+        guard let bytes = Base64.decode(auth.filter { !$0.isWhitespace }), let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else {
           throw RegistryError.malformedCredentials(file: file, key: key)
         }
         // Some writers pad the password with NULs.
@@ -111,37 +111,5 @@ private struct AuthFile: Decodable {
       if let entry = auths[form] { return entry }
     }
     return nil
-  }
-}
-
-/// RFC 4648, section 4; the standard library has none.
-enum Base64 {
-  private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-
-  static func encode(_ bytes: [UInt8]) -> String {
-    var text: [UInt8] = []
-    for start in stride(from: 0, to: bytes.count, by: 3) {
-      let group = bytes[start..<min(start + 3, bytes.count)]
-      let word = group.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } << UInt32(8 * (3 - group.count))
-      for index in 0..<4 {
-        text.append(index <= group.count ? alphabet[Int(word >> UInt32(18 - 6 * index)) & 63] : UInt8(ascii: "="))
-      }
-    }
-    return String(decoding: text, as: UTF8.self)
-  }
-
-  static func decode(_ text: String) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    var word: UInt32 = 0
-    var bits = 0
-    for character in text.utf8 where character != UInt8(ascii: "=") && character > 32 {
-      guard let value = alphabet.firstIndex(of: character) else { return nil }
-      word = word << 6 | UInt32(value)
-      bits += 6
-      guard bits >= 8 else { continue }
-      bits -= 8
-      bytes.append(UInt8(truncatingIfNeeded: word >> UInt32(bits)))
-    }
-    return bytes
   }
 }

@@ -159,36 +159,19 @@ enum CommaSeparated {
 
 /// Base64 with the URL-safe alphabet and without padding (RFC 4648, section 5).
 enum Base64URL {
-  private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-
   static func decode(_ text: some StringProtocol) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    var (bits, count): (UInt32, UInt32) = (0, 0)
-    for byte in text.utf8 where byte != UInt8(ascii: "=") {
-      guard let value = alphabet.firstIndex(of: byte) else { return nil }
-      bits = bits << 6 | UInt32(value)
-      count += 6
-      if count >= 8 {
-        count -= 8
-        bytes.append(UInt8(truncatingIfNeeded: bits >> count))
-      }
-    }
-    return bytes
+    guard !text.utf8.contains(where: { "+/".utf8.contains($0) }) else { return nil }
+    let digits = text.utf8.prefix { $0 != UInt8(ascii: "=") }.map { swapped($0, from: "-_", to: "+/") }
+    return Base64.decode(digits + [UInt8](repeating: UInt8(ascii: "="), count: (4 - digits.count % 4) % 4))
   }
 
   static func encode(_ bytes: [UInt8]) -> String {
-    var digits: [UInt8] = []
-    var (bits, count): (UInt32, UInt32) = (0, 0)
-    for byte in bytes {
-      bits = bits << 8 | UInt32(byte)
-      count += 8
-      while count >= 6 {
-        count -= 6
-        digits.append(alphabet[Int(bits >> count & 63)])
-      }
-    }
-    if count > 0 { digits.append(alphabet[Int(bits << (6 - count) & 63)]) }
-    return String(decoding: digits, as: UTF8.self)
+    let digits = Base64.encode(bytes).utf8.prefix { $0 != UInt8(ascii: "=") }
+    return String(decoding: digits.map { swapped($0, from: "+/", to: "-_") }, as: UTF8.self)
+  }
+
+  private static func swapped(_ digit: UInt8, from: String, to: String) -> UInt8 {
+    zip(from.utf8, to.utf8).first { $0.0 == digit }?.1 ?? digit
   }
 }
 

@@ -1,4 +1,4 @@
-/// Base64 as keys and signatures are written (RFC 4648, section 4), read strictly: one text for one value.
+/// Base64 (RFC 4648, section 4) as keys, signatures and credentials are written, read strictly: one text for one value.
 
 /// The standard alphabet with padding.
 public enum Base64 {
@@ -25,6 +25,21 @@ public enum Base64 {
 
   /// The bytes the characters of `text` stand for.
   public static func decode(_ text: String) -> [UInt8]? { decode(Array(text.utf8)) }
+
+  /// The text that stands for `bytes`.
+  public static func encode(_ bytes: [UInt8]) -> String {
+    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    var text: [UInt8] = []
+    text.reserveCapacity((bytes.count + 2) / 3 * 4)
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+      let group = bytes[start..<min(start + 3, bytes.count)]
+      let word = group.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } << UInt32(8 * (3 - group.count))
+      for index in 0..<4 {
+        text.append(index <= group.count ? alphabet[Int(word >> UInt32(18 - 6 * index)) & 63] : UInt8(ascii: "="))
+      }
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
 
   private static func value(of character: UInt8) -> UInt32? {
     switch character {

@@ -1,0 +1,73 @@
+/// Images made, kept and unpacked on this machine: recipes, layouts, archives.
+import EnvCatalog
+import EnvCore
+import EnvImage
+import EnvStore
+import OCI
+import SafeFS
+import SystemPackage
+
+extension Workbench {
+  /// Builds the image of a recipe folder from its lock, fetching what is not in the store.
+  public func buildImage(recipe folder: FilePath, allowUnpinned: Bool = false) throws -> StoredImage {
+    try requirePinned(recipe: folder, allowUnpinned: allowUnpinned)
+    let recipe = try Recipe.read(in: folder)
+    let lock = try RecipeLock.read(in: folder)
+    return try ImageBuilder(store: store, reporter: reporter).build(recipe, lock)
+  }
+
+  /// Takes an image of a layout into the store, unless a rule of this machine demands a signature that it does not have.
+  public func load(_ layout: LayoutReference) throws -> StoredImage {
+    let pin = Pin(environment: "\(layout)", resolved: .layout("\(layout)"), source: .layout(layout), expected: nil)
+    return try obtain(pin, try trustPolicy(of: nil)).image
+  }
+
+  private func importImage(_ layout: LayoutReference) throws -> StoredImage {
+    try reporter.stage("import") { progress in
+      let counter = ByteCounter(total: nil, progress)
+      let image = try store.importImage(layout, platform: platform) { counter.add($1, object: $0) }
+      guard image.config.os == platform.os, image.config.architecture == platform.architecture else {
+        throw CatalogError.unsupportedPlatform(environment: "\(layout)", platform, offered: [image.config.platform])
+      }
+      return (image, "\(layout) → \(image.manifestDigest)")
+    }
+  }
+
+  /// Writes an image of the store into a layout or an archive.
+  public func save(_ image: StoredImage, to layout: LayoutReference) throws {
+    try reporter.stage("save") { progress in
+      let counter = ByteCounter(total: image.layers.reduce(0) { $0 + $1.descriptor.size }, progress)
+      switch layout.form {
+      case .folder: try store.exportImage(image, to: layout.path, tag: layout.tag)
+      case .archive: try store.exportArchive(image, to: layout.path, tag: layout.tag) { counter.add($0, object: "") }
+      }
+      return ((), "\(image.manifestDigest) → \(layout)")
+    }
+  }
+
+  func unpack(_ image: StoredImage) throws -> [MaterialisedLayer] {
+    try reporter.stage("unpack") { progress in
+      let counter = ByteCounter(total: image.layers.reduce(0) { $0 + $1.descriptor.size }, progress)
+      let (layers, unpacked) = try store.materialise(image) { counter.add($0, object: "") }
+      let proven = layers.count - unpacked
+      let parts = [unpacked > 0 ? "\(unpacked) unpacked" : nil, proven > 0 ? "\(proven) present and proven" : nil].compactMap { $0 }
+      return (layers, "\(layers.count) layers: " + parts.joined(separator: ", "))
+    }
+  }
+}
+
+/// Adds up bytes from several threads and passes the sum on as progress.
+final class ByteCounter: Sendable {
+  private let done = Counter()
+  private let total: Int64?
+  private let progress: @Sendable (StageProgress) -> Void
+
+  init(total: Int64?, _ progress: @escaping @Sendable (StageProgress) -> Void) {
+    self.total = total
+    self.progress = progress
+  }
+
+  func add(_ bytes: Int64, object: String) {
+    progress(StageProgress(object: object, done: done.add(bytes), total: total, isBytes: true))
+  }
+}

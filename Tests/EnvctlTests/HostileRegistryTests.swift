@@ -20,7 +20,7 @@ extension EnvctlTests {
         // What a path out of the store would meet first.
         try FileSystem.createDirectories(folder.appending("victim"))
         try FileSystem.writeAtomically(Array("untouched".utf8), to: folder.appending("victim/file"))
-        let program = try Program.beside(registry.host, in: folder)
+        let program = Program.beside(registry.host, in: folder)
         let before = try Self.outside(program)
         let (measured, peak) = program.measuringMemory()
         let outcome = try measured("image", "pull", "\(registry.name):v1")
@@ -59,7 +59,7 @@ extension EnvctlTests {
           request.path.hasSuffix(layer.descriptor.digest.hex) ? .cut(Array(layer.blob.prefix(100)), promised: layer.blob.count) : nil
         }
         defer { registry.stop() }
-        let program = try Program.beside(registry.host, in: folder)
+        let program = Program.beside(registry.host, in: folder)
         let outcome = try program("image", "pull", "\(registry.name):v1")
         #expect(outcome.status == 1 && outcome.errors.contains("layer 1 of \(registry.name):v1"), "\(outcome.errors)")
         try #expect(program("image", "list").output.isEmpty)
@@ -72,7 +72,7 @@ extension EnvctlTests {
       try withTemporaryFolder { folder in
         let registry = try ScriptedRegistry(ImageFixture([try ImageFixture.Layer([.hardlink("link", to: "/etc/passwd")])]))
         defer { registry.stop() }
-        let program = try Program.beside(registry.host, in: folder)
+        let program = Program.beside(registry.host, in: folder)
         let outcome = try program("image", "pull", "\(registry.name):v1")
         #expect(outcome.status == 5, "\(outcome.errors)")
         #expect(outcome.errors.contains("which neither this layer nor one below it holds"), "\(outcome.errors)")
@@ -88,7 +88,7 @@ extension EnvctlTests {
         let entries = folders.map { TarItem.folder($0) } + [.file(folders[39] + String(repeating: "n", count: 56), "deep")]
         let registry = try ScriptedRegistry(ImageFixture([try ImageFixture.Layer(entries)]))
         defer { registry.stop() }
-        let program = try Program.beside(registry.host, in: folder)
+        let program = Program.beside(registry.host, in: folder)
         _ = try program.pull("\(registry.name):v1")
         let verified = try program("verify")
         #expect(verified.status == 0 && verified.errors.contains("42 files"), "\(verified.errors)")
@@ -105,7 +105,7 @@ extension EnvctlTests {
         try image.write(layout: layout)
         let registry = try ScriptedRegistry(image)
         defer { registry.stop() }
-        let program = try Program.beside(registry.host, in: folder)
+        let program = Program.beside(registry.host, in: folder)
         let theirs = odd.witness == .tar ? try TreeListing.tar(image.layers[0].blob) : try TreeListing.umoci(layout: layout)
         try expectSameTree(program, program.pull("\(registry.name):v1"), as: theirs)
         try #expect(program("verify").status == 0)

@@ -12,14 +12,13 @@ import Testing
 
 extension Program {
   /// A program with an empty store in `folder`, which knows no credentials and may speak to `insecure` without TLS.
-  static func beside(_ insecure: String, in folder: FilePath) throws -> Program {
-    let program = Program(
+  static func beside(_ insecure: String, in folder: FilePath) -> Program {
+    Program(
       home: folder.appending("home-" + FileSystem.uniqueSuffix()), folder: folder,
       variables: [
         "ENVCTL_INSECURE_REGISTRIES": insecure, "REGISTRY_AUTH_FILE": folder.appending("auth.json").string, "HOME": folder.string,
         "XDG_RUNTIME_DIR": folder.string,
       ])
-    return program
   }
 
   /// Gives the program a password for a registry.

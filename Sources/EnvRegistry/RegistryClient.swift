@@ -66,6 +66,9 @@ public final class RegistryClient: Sendable {
     case .transferFailed(_, _, let reason) where reason.contains("wrong version number"):
       return RegistryError.unavailable(
         object: object, said: nil, underlying: PlainRegistry(registry: reference.registry, underlying: error))
+    case .transferFailed(_, _, let reason) where error.isUntrustedCertificate:
+      return RegistryError.unavailable(
+        object: object, said: nil, underlying: UntrustedRegistry(registry: reference.registry, reason: reason))
     default: return RegistryError.unavailable(object: object, said: nil, underlying: error)
     }
   }
@@ -81,4 +84,13 @@ private struct PlainRegistry: Diagnostic {
   var hint: String? {
     "a registry without TLS is used only when it is named: --insecure-registry \(registry), or ENVCTL_INSECURE_REGISTRIES"
   }
+}
+
+/// The registry's certificate comes from nobody this host trusts.
+private struct UntrustedRegistry: Diagnostic {
+  let registry: String
+  let reason: String
+
+  var summary: String { "the certificate of '\(registry)' is not trusted: \(reason)" }
+  var hint: String? { "put the certificate of its authority into /etc/containers/certs.d/\(registry)/ca.crt, or into the system's" }
 }

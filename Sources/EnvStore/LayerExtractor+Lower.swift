@@ -43,7 +43,10 @@ extension LayerExtractor {
       try root.makeSymlink(path, target: target)
       try copyAttributes(found, to: path)
       return target
-    default: try root.makeDirectory(path)
+    default:
+      try root.makeDirectory(path)
+      // Nobody lists it; the time of unpacking would make every host's tree another one.
+      folderTimes.append((path, 0))
     }
     return nil
   }

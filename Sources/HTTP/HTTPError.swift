@@ -16,6 +16,11 @@ public enum HTTPError: Diagnostic, Equatable {
   /// The server's answer to a request for the rest of a body does not continue what was received.
   case changedDuringTransfer(request: String)
 
+  /// Whether the server's certificate was not accepted.
+  public var isUntrustedCertificate: Bool {
+    if case .transferFailed(_, let code, _) = self { TransferCode(rawValue: code).isUntrusted } else { false }
+  }
+
   public var summary: String {
     switch self {
     case .libraryUnusable(let reason): "libcurl cannot be loaded: \(reason)"

@@ -23,12 +23,15 @@ struct TransferCode: Equatable {
       CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_SSL_CONNECT_ERROR, CURLE_HTTP2, CURLE_HTTP2_STREAM)
   }
 
+  /// Whether the server's certificate was not accepted.
+  var isUntrusted: Bool { isAny(of: CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR) }
+
   var hint: String? {
     if isAny(of: CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT, CURLE_OPERATION_TIMEDOUT) {
       return "is the network up, and do https_proxy and no_proxy fit it?"
     }
     if isAny(of: CURLE_COULDNT_RESOLVE_PROXY) { return "the proxy named by https_proxy or http_proxy is not known" }
-    if isAny(of: CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR) {
+    if isUntrusted {
       return "the certificate is not trusted: SSL_CERT_FILE may name a CA bundle that has its issuer"
     }
     if isAny(of: CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT) { return "only http, https and file URLs are fetched" }

@@ -91,6 +91,6 @@ private struct UntrustedRegistry: Diagnostic {
   let registry: String
   let reason: String
 
-  var summary: String { "the certificate of '\(registry)' is not trusted: \(reason)" }
+  var summary: String { "the registry's certificate is not trusted: \(reason)" }
   var hint: String? { "put the certificate of its authority into /etc/containers/certs.d/\(registry)/ca.crt, or into the system's" }
 }

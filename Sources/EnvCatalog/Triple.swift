@@ -142,7 +142,7 @@ public enum TripleError: Diagnostic, Equatable {
     case .neverPublished(_, let nearest, let recipe, _):
       [
         recipe.map { "`envctl image build \($0)` makes it from packages" },
-        nearest.isEmpty ? nil : "nearest published: " + nearest.joined(separator: ", "),
+        nearest.isEmpty ? nil : "nearest: " + nearest.joined(separator: ", "),
       ]
       .compactMap { $0 }.joined(separator: "; ")
     case .ambiguous(_, _, let parts): "say which: " + parts.joined(separator: ", ")

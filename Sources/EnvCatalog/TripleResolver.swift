@@ -39,7 +39,7 @@ extension Catalog {
         triple, candidates: entries.map(\.entry.name) + matches.map { "\($0.tag)" }, openParts: Self.openParts(builds))
     }
     throw TripleError.neverPublished(
-      triple, nearest: Self.nearest(to: triple, in: listed).map { "\($0.tag)" }, recipe: try recipe(for: triple),
+      triple, nearest: Self.nearest(to: triple, in: listed).map { "\($0.tag) (\($0.evidence.rawValue))" }, recipe: try recipe(for: triple),
       isProven: published.completeReleases.contains(triple.version))
   }
 

@@ -9,10 +9,14 @@ import SystemPackage
 
 extension Workbench {
   /// Builds the image of a recipe folder from its lock, fetching what is not in the store.
-  public func buildImage(recipe folder: FilePath, allowUnpinned: Bool = false) throws -> StoredImage {
-    try requirePinned(recipe: folder, allowUnpinned: allowUnpinned)
+  ///
+  /// A recipe without a lock is refused, unless the user allows what is unpinned: then its packages are resolved now, for this once.
+  public func buildImage(recipe folder: FilePath) throws -> StoredImage {
+    try requirePinned(recipe: folder)
     let recipe = try Recipe.read(in: folder)
-    let lock = try RecipeLock.read(in: folder)
+    let isLocked = FileSystem.exists(folder.appending(RecipeLock.fileName)) || !allowsUnpinned
+    let lock =
+      isLocked ? try RecipeLock.read(in: folder) : try RecipeLocker(store: store, reporter: reporter).lock(recipe, previous: nil)
     return try ImageBuilder(store: store, reporter: reporter).build(recipe, lock)
   }
 
@@ -22,7 +26,7 @@ extension Workbench {
     return try obtain(pin, try trustPolicy(of: nil)).image
   }
 
-  private func importImage(_ layout: LayoutReference) throws -> StoredImage {
+  func importImage(_ layout: LayoutReference) throws -> StoredImage {
     try reporter.stage("import") { progress in
       let counter = ByteCounter(total: nil, progress)
       let image = try store.importImage(layout, platform: platform) { counter.add($1, object: $0) }

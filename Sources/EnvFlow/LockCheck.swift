@@ -24,12 +24,36 @@ extension Workbench {
     let file = project.folder.appending(EnvironmentLock.name)
     guard let lock = try EnvironmentLock.read(in: project.folder) else { throw CatalogError.noLock(file: file) }
     try lock.requireMatch(project)
+    try requireOrigin(of: lock, project)
     let baseline = try baseline(of: lock.resolved, manifests: lock.images.values.map(\.manifest.digest))?.digest
     guard lock.baseline == baseline else {
       let (locked, found) = (lock.baseline?.description ?? "none", baseline?.description ?? "none")
       throw CatalogError.lockMismatch(file: file, reason: "it locks the baseline \(locked), the catalog has \(found)")
     }
-    return (lock, try compare(lock, in: project.folder))
+    let check = try compare(lock, in: project.folder)
+    try requireSigned(lock, project, offline: true)
+    return (lock, check)
+  }
+
+  /// Refuses a lock that leads elsewhere than `envctl.yaml` does: a lock pins what was asked for, it does not decide what that is.
+  ///
+  /// - Throws: `CatalogError.lockMismatch`; `FlowError.tripleMoved` when a triple leads elsewhere since another catalog came.
+  func requireOrigin(of lock: EnvironmentLock, _ project: ProjectFile) throws {
+    let choice = try choose(project.environment)
+    let sources = choice.candidates.isEmpty ? [choice.source] : choice.candidates.map { .image($0) }
+    guard sources.contains(lock.resolved) else {
+      if case .triple(let triple) = project.environment {
+        throw FlowError.tripleMoved("\(triple)", locked: "\(lock.resolved)", current: "\(sources[0])")
+      }
+      throw CatalogError.lockMismatch(
+        file: project.folder.appending(EnvironmentLock.name), reason: "it leads to '\(lock.resolved)', which envctl.yaml does not name")
+    }
+    guard case .image(let reference) = lock.resolved, let digest = reference.digest, lock.index != digest else { return }
+    for (platform, image) in lock.images where image.manifest.digest != digest {
+      throw CatalogError.lockMismatch(
+        file: project.folder.appending(EnvironmentLock.name),
+        reason: "envctl.yaml asks for \(digest), and it locks \(image.manifest.digest) for \(platform)")
+    }
   }
 
   /// Compares what a lock says with the documents of its images, where the store has them.
@@ -51,7 +75,6 @@ extension Workbench {
   /// - Throws: `FlowError.pinMoved` (status 4) with the old and the new digest.
   public func checkRemote(_ project: ProjectFile, _ lock: EnvironmentLock) throws -> String {
     try reporter.stage("resolve") { _ in
-      try requireSameSource(project, lock)
       switch lock.resolved {
       case .layout(let text): return (text, "\(text) is on this machine: nothing to ask")
       case .catalog(let name):
@@ -69,14 +92,5 @@ extension Workbench {
         throw FlowError.pinMoved(object: "\(reference)", locked: locked, current: current)
       }
     }
-  }
-
-  /// A triple may lead elsewhere since a newer catalog came.
-  private func requireSameSource(_ project: ProjectFile, _ lock: EnvironmentLock) throws {
-    guard case .triple(let triple) = project.environment else { return }
-    let choice = try choose(project.environment)
-    let sources = choice.candidates.isEmpty ? [choice.source] : choice.candidates.map { .image($0) }
-    guard !sources.contains(lock.resolved) else { return }
-    throw FlowError.tripleMoved("\(triple)", locked: "\(lock.resolved)", current: "\(sources[0])")
   }
 }

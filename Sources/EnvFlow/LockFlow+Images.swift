@@ -68,7 +68,7 @@ extension Workbench {
         if pinned.digest == nil { tell(choice.reportedDigest, against: resolved) }
         pinned.digest = resolved.top.digest
         locked.index = resolved.index?.digest
-        let signers = try requireSignatures(of: resolved.signable, by: policy)
+        let signers = try requireSignatures(of: resolved.signable, by: policy, names: choice.candidates)
         try locked.add(Obtained(resolved.documents, signers: signers), on: platform)
       }
       return locked

@@ -20,18 +20,19 @@ public struct LockOutcome: Sendable {
 extension Workbench {
   /// Writes the lock of a project. What is locked already stays; only platforms that are missing are added, from the same image.
   ///
-  /// - Parameter allowUnpinned: Lock what the pinning rules refuse, and record that it was.
   /// - Throws: What the source throws; nothing is written then.
-  public func lock(_ project: ProjectFile, allowUnpinned: Bool = false) throws -> LockOutcome {
+  public func lock(_ project: ProjectFile) throws -> LockOutcome {
     let previous = try lockToKeep(project)
     let missing = project.platforms.filter { previous?.images[$0.description] == nil }
     let lock: EnvironmentLock
     if let previous {
       // A lock that was altered is not built upon.
+      try requireOrigin(of: previous, project)
       _ = try compare(previous, in: project.folder)
+      try requireSigned(previous, project, offline: false)
       lock = missing.isEmpty ? previous : try extended(previous, project, by: missing)
     } else {
-      lock = try freshLock(project, platforms: missing, allowUnpinned: allowUnpinned)
+      lock = try freshLock(project, platforms: missing)
     }
     return try write(lock, previous, in: project)
   }
@@ -55,10 +56,8 @@ extension Workbench {
   }
 
   /// Resolves the request now, whatever a lock says.
-  func freshLock(
-    _ project: ProjectFile, platforms: [Platform], waived: [String] = [], allowUnpinned: Bool
-  ) throws -> EnvironmentLock {
-    let waived = try requirePinned(project, waived: waived, allowUnpinned: allowUnpinned)
+  func freshLock(_ project: ProjectFile, platforms: [Platform]) throws -> EnvironmentLock {
+    let waived = try requirePinned(project)
     let choice = try choose(project.environment)
     let locked = try lockImages(choice, project, platforms)
     return EnvironmentLock(

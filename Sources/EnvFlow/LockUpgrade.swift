@@ -43,12 +43,12 @@ extension Workbench {
   /// Locks anew what the request leads to today, for every platform asked for or locked, and explains the difference.
   ///
   /// - Returns: The written lock, and one change for each platform whose image is another one now.
-  public func upgradeLock(_ project: ProjectFile, allowUnpinned: Bool = false) throws -> (outcome: LockOutcome, changes: [ImageChange]) {
+  public func upgradeLock(_ project: ProjectFile) throws -> (outcome: LockOutcome, changes: [ImageChange]) {
     let file = project.folder.appending(EnvironmentLock.name)
     guard let previous = try EnvironmentLock.read(in: project.folder) else { throw CatalogError.noLock(file: file) }
     let locked = previous.images.keys.sorted().compactMap { Platform(parsing: $0) }
     let platforms = project.platforms + locked.filter { !project.platforms.contains($0) }
-    let lock = try freshLock(project, platforms: platforms, waived: previous.allowedUnpinned, allowUnpinned: allowUnpinned)
+    let lock = try freshLock(project, platforms: platforms)
     let changes = try lock.images.sorted { $0.key < $1.key }.compactMap { name, image in
       try previous.images[name].flatMap { $0 == image ? nil : try change(on: name, from: $0, to: image, of: lock.resolved) }
     }

@@ -43,12 +43,18 @@ extension Workbench {
     guard let top = pin.expected?.digest ?? reference.digest, let bytes = try store.readDocument(top, object: "\(reference)") else {
       return nil
     }
+    if let index = pin.index {
+      // A lock may claim any index for a manifest; one that is not here is asked for.
+      guard let bytes = try store.readDocument(index, object: "the index of \(reference)"),
+        try ImageIndex.parse(bytes, object: "the index of \(reference)").manifests.contains(where: { $0.digest == top })
+      else { return nil }
+    }
     let index = pin.expected == nil ? try? ImageIndex.parse(bytes, object: "\(reference)") : nil
     let manifest = index == nil ? top : index?.image(for: platform)?.digest
     guard let image = try manifest.flatMap({ try store.image($0) }) else { return nil }
     let indexDigest = index == nil ? pin.index : top
     let signable = SignableImage(.registry(reference), manifest: image.manifestDigest, index: indexDigest)
-    return Obtained(image, index: indexDigest, signers: try requireSignatures(of: signable, by: policy))
+    return Obtained(image, index: indexDigest, signers: try requireSignatures(of: signable, by: policy, names: candidates))
   }
 
   private func make(_ pin: Pin, _ policy: TrustPolicy, _ signers: [VerifiedIdentity]) throws -> Obtained {
@@ -67,7 +73,7 @@ extension Workbench {
         if let expected = pin.expected, resolved.manifest.digest != expected.digest {
           throw mismatch(pin, expected, resolved.manifest.digest)
         }
-        let signers = try requireSignatures(of: resolved.signable, by: policy)
+        let signers = try requireSignatures(of: resolved.signable, by: policy, names: candidates)
         return Obtained(try fetch(resolved), index: resolved.index?.digest, signers: signers)
       }
     }

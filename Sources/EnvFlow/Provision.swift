@@ -29,9 +29,8 @@ public struct ReadyEnvironment: Sendable {
 extension Workbench {
   /// Makes the project's environment ready, doing only what is not done yet; what is, is proven.
   ///
-  /// - Parameter allowUnpinned: Use what the pinning rules refuse, and let the lock record that.
   /// - Throws: Verification errors when any byte differs from its pin; nothing of it can be launched then. `PolicyError.unpinned`.
-  public func provision(_ project: ProjectFile, allowUnpinned: Bool = false) throws -> ReadyEnvironment {
+  public func provision(_ project: ProjectFile) throws -> ReadyEnvironment {
     guard project.gpu != .required else { throw FlowError.noGPUSupport }
     // Said before minutes of fetching, not after.
     try ContainerLauncher(home: store.home).requireRoot()
@@ -42,7 +41,10 @@ extension Workbench {
         file: project.folder.appending(EnvironmentLock.name),
         reason: "it locks '\(lock.environment)', envctl.yaml asks for '\(wanted)'")
     }
-    let waived = try requirePinned(project, waived: lock?.allowedUnpinned ?? [], allowUnpinned: allowUnpinned)
+    if let lock { try requireOrigin(of: lock, project) }
+    // What a lock waives holds for what it pins, and for nothing that would be resolved now.
+    let isLocked = lock?.images[platform.description] != nil
+    let waived = try requirePinned(project, waived: isLocked ? lock?.allowedUnpinned ?? [] : [])
     let pin = try pin(project, lock: lock)
     if let locked = lock?.baseline, let known = try baseline(of: pin.resolved, manifests: [pin.expected?.digest]), known.digest != locked {
       throw CatalogError.lockMismatch(
@@ -124,7 +126,10 @@ extension Workbench {
     if lock.images[platform.description] == nil { lock.images[platform.description] = image }
     lock.baseline = baseline
     // A machine without rules has nobody verified, which is no reason to forget who was.
-    lock.signatures += obtained.signatures.filter { !lock.signatures.contains($0) }
+    if !obtained.signatures.isEmpty {
+      lock.signatures.removeAll { $0.digest == image.manifest.digest || $0.digest == obtained.index }
+      lock.signatures += obtained.signatures
+    }
     if lock != previous { try lock.write(in: project.folder) }
   }
 }

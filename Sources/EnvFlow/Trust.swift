@@ -66,14 +66,60 @@ extension Workbench {
   /// Proves that an image is signed as the rules demand. Where none covers it, nobody is asked and the result is empty.
   ///
   /// Signatures are kept in the store with the image, so that a later call needs no network, whichever rules there are by then.
+  /// - Parameter names: Other names the same image is asked for by. A demand on any of them holds, whichever mirror answers.
   /// - Throws: `TrustError` when a demand is not met.
-  public func requireSignatures(of image: SignableImage, by policy: TrustPolicy) throws -> [VerifiedIdentity] {
-    let rules = policy.rules(for: image.place.subject)
+  public func requireSignatures(
+    of image: SignableImage, by policy: TrustPolicy, names: [ImageReference] = []
+  ) throws -> [VerifiedIdentity] {
+    let rules = rules(for: image, policy, names)
     guard !rules.isEmpty else { return [] }
     return try reporter.stage("signatures") { _ in
       let (identities, isKept) = try identities(of: image, rules)
       let signers = Set(identities.map(\.key.short)).sorted().joined(separator: ", ")
       return (identities, "\(image.place) is signed by \(signers)" + (isKept ? ", as kept in the store" : ""))
+    }
+  }
+
+  private func rules(
+    for image: SignableImage, _ policy: TrustPolicy, _ names: [ImageReference]
+  ) -> [(TrustRule, SignatureDemand)] {
+    var rules: [(TrustRule, SignatureDemand)] = []
+    for subject in [image.place.subject] + names.map(TrustSubject.registry) {
+      rules += policy.rules(for: subject).filter { new in !rules.contains { $0.0.mark == new.rule.mark } }
+    }
+    return rules
+  }
+
+  /// Holds what is locked to the rules in force now, which may be newer than the lock.
+  ///
+  /// - Parameter offline: Ask nobody: signatures kept in the store count, and where none are kept, those the lock records.
+  /// - Throws: `TrustError` when a demand is not met.
+  func requireSigned(_ lock: EnvironmentLock, _ project: ProjectFile, offline: Bool) throws {
+    let policy = try trustPolicy(of: project)
+    guard let place = try place(of: lock, project) else { return }
+    let names = try choose(project.environment).candidates
+    for (_, locked) in lock.images.sorted(by: { $0.key < $1.key }) {
+      let image = SignableImage(place, manifest: locked.manifest.digest, index: lock.index)
+      let rules = rules(for: image, policy, names)
+      if rules.isEmpty { continue }
+      if !offline {
+        _ = try requireSignatures(of: image, by: policy, names: names)
+      } else if let kept = KeptSignatures.read(for: image, in: store) {
+        _ = try verify(kept.image, rules.map { ($0.1, "\($0.0.mark)") }, in: kept.source)
+      } else {
+        for (rule, demand) in rules where !lock.signatures.contains(where: { $0.satisfies(demand, for: image) }) {
+          throw TrustError.missing(image: "\(place)", demandedBy: "\(rule.mark)")
+        }
+      }
+    }
+  }
+
+  /// Where a locked image lies; nil for one that is built here.
+  private func place(of lock: EnvironmentLock, _ project: ProjectFile) throws -> SignableImage.Place? {
+    switch lock.resolved {
+    case .catalog: nil
+    case .image(let reference): .registry(reference)
+    case .layout(let text): LayoutReference(parsing: text).map { .layout($0.resolved(in: project.folder)) }
     }
   }
 
@@ -165,5 +211,12 @@ extension Workbench {
       return SignableImage(place, manifest: top, index: nil)
     }
     return SignableImage(place, manifest: entry.digest, index: top)
+  }
+}
+
+extension EnvironmentLock.Signature {
+  /// Whether the lock says that one of the demanded keys signed the image.
+  fileprivate func satisfies(_ demand: SignatureDemand, for image: SignableImage) -> Bool {
+    demand.keys.contains { $0.key.fingerprint == key } && (digest == image.manifest || digest == image.index)
   }
 }

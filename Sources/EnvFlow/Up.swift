@@ -22,8 +22,8 @@ public struct UpResult: Sendable {
 
 extension Workbench {
   /// Makes the environment ready, starts or finds the workspace, and measures the environment when this host has not done so yet.
-  public func up(_ project: ProjectFile, allowUnpinned: Bool = false) throws -> UpResult {
-    let environment = try provision(project, allowUnpinned: allowUnpinned)
+  public func up(_ project: ProjectFile) throws -> UpResult {
+    let environment = try provision(project)
     defer { withExtendedLifetime(environment.holds) {} }
     let (workspace, wasStarted) = try launch(environment, project)
     let status = try ContainerLauncher(home: store.home).state(of: workspace.id)

@@ -14,6 +14,8 @@ public struct Workbench: Sendable {
   public let reporter: any StageReporter
   public let registry: RegistryClient
   public var platform: Platform
+  /// Whether the user goes on with what the pinning rules refuse.
+  public var allowsUnpinned = false
   /// Rules about signatures that hold for every project on this machine.
   public var policyFiles: [FilePath] = []
 

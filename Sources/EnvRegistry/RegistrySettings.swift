@@ -15,7 +15,7 @@ public struct RegistrySettings: Sendable {
   public var policy: HTTPPolicy
 
   public init(
-    insecure: Set<String> = [], certificateFolders: [FilePath] = [], credentials: CredentialSources, policy: HTTPPolicy = HTTPPolicy()
+    insecure: Set<String> = [], certificateFolders: [FilePath] = [], credentials: CredentialSources, policy: HTTPPolicy = .registry
   ) {
     self.insecure = insecure
     self.certificateFolders = certificateFolders
@@ -50,5 +50,16 @@ public struct RegistrySettings: Sendable {
     // Docker Hub's registry answers under another name than its images carry.
     let host = registry == "docker.io" ? "registry-1.docker.io" : registry
     return (insecure.contains(registry) ? "http" : "https") + "://\(host)/v2/"
+  }
+}
+
+extension HTTPPolicy {
+  /// People wait for the first answer of a registry: one that says nothing is given up in about a minute and a half.
+  public static var registry: HTTPPolicy {
+    var policy = HTTPPolicy()
+    policy.attempts = 4
+    policy.connectTimeout = .seconds(10)
+    policy.stallTimeout = .seconds(20)
+    return policy
   }
 }

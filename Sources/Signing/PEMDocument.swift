@@ -1,4 +1,5 @@
 /// PEM, as far as a file with a public key needs it: labels and what stands between them (RFC 7468).
+import EnvCore
 
 enum PEMDocument {
   /// A key fits many times over.

@@ -21,14 +21,15 @@ struct Envctl: ParsableCommand {
       Exit status: 0 as expected, 1 failed, 2 usage, 3 drift, 4 policy, 5 verification (a digest differs), \
       6 the host cannot (runtime, kernel, permission). `run` and `exec` end with the command's own status.
 
-      The store lies in $ENVCTL_HOME (default: /var/lib/envctl for root, else $XDG_DATA_HOME/envctl).
+      `envctl --version` prints the version. The store lies in $ENVCTL_HOME (default: /var/lib/envctl for root, else $XDG_DATA_HOME/envctl).
       """,
-    version: "0.1.0",
     subcommands: [
       UpCommand.self, RunCommand.self, ExecCommand.self, PsCommand.self, LogsCommand.self, DownCommand.self, CheckCommand.self,
       BaselineCommand.self, VerifyCommand.self, LintCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self,
       TrustCommand.self,
     ])
+
+  static let programVersion = "0.1.0"
 }
 
 /// How a result is printed on stdout.

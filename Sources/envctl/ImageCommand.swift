@@ -30,9 +30,13 @@ struct ImageBuildCommand: ReportingCommand {
   @Option(help: "Also write the image into an OCI layout: oci:FOLDER[:TAG].")
   var output: String?
 
+  @Flag(help: "Build a recipe without image.lock: its packages are resolved now, for this once.")
+  var allowUnpinned = false
+
   func run() throws {
     let destination = try output.map(Self.destination)
-    let workbench = try common.workbench()
+    var workbench = try common.workbench()
+    workbench.allowsUnpinned = allowUnpinned
     let image = try workbench.buildImage(recipe: try workbench.recipeFolder(recipe))
     if let destination { try workbench.store.exportImage(image, to: destination.path, tag: destination.tag) }
     switch common.format {

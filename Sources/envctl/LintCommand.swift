@@ -112,7 +112,7 @@ struct LintCommand: ParsableCommand, JSONReporting {
     switch format {
     case .text: try Console.printBytes(Array(LintText(report).text.utf8).span.bytes)
     case .json: try Console.printJSON(LintDocument(report))
-    case .sarif: try Console.printJSON(SARIFLog(report, version: Envctl.configuration.version))
+    case .sarif: try Console.printJSON(SARIFLog(report, version: Envctl.programVersion))
     case .junit: try Console.printBytes(Array(JUnitReport(report).text.utf8).span.bytes)
     case .github: for finding in report.findings { try Console.printResult(GitHubAnnotation(finding).description) }
     }

@@ -10,7 +10,7 @@ struct LockCommand: ReportingCommand {
   static let configuration = CommandConfiguration(
     commandName: "lock", abstract: "Write envctl.lock: exact digests for what envctl.yaml asks for.",
     discussion: """
-      Nothing is launched, and of an image in a registry only its documents are fetched. What is locked stays locked; \
+      Nothing is launched. Of an image in a registry only its documents are fetched; one that is made by a recipe is built. What is locked stays locked; \
       --upgrade asks again. A lock that does not fit, and a tag that has moved, end with status 4; a lock that was altered, with status 5.
       """)
 
@@ -26,21 +26,18 @@ struct LockCommand: ReportingCommand {
   @Flag(help: "Lock what the tag or the catalog names today, and explain what changes.")
   var upgrade = false
 
-  @Flag(help: "Lock what the pinning rules refuse; the lock records it.")
-  var allowUnpinned = false
-
   func validate() throws {
     if check, upgrade { throw ValidationError("--check writes nothing, --upgrade writes a new lock: name one of them") }
-    if check, allowUnpinned { throw ValidationError("--allow-unpinned is for writing a lock, not for --check") }
+    if check, options.allowUnpinned { throw ValidationError("--allow-unpinned is for writing a lock, not for --check") }
     if remote, !check { throw ValidationError("--remote belongs to --check") }
   }
 
   func run() throws {
-    let workbench = try common.workbench()
+    let workbench = try options.workbench(common)
     let project = try options.project(workbench.catalog)
     if check { return try runCheck(workbench, project) }
     if upgrade { return try runUpgrade(workbench, project) }
-    let outcome = try workbench.lock(project, allowUnpinned: allowUnpinned)
+    let outcome = try workbench.lock(project)
     switch common.format {
     case .json: try Console.printJSON(LockDocument(outcome))
     case .text: try Console.printResult(Self.text(outcome))
@@ -54,15 +51,15 @@ struct LockCommand: ReportingCommand {
     case .json: try Console.printJSON(check)
     case .text:
       var lines = ["\(EnvironmentLock.name) fits \(ProjectFile.name)"]
-      lines += check.compared.map { "\($0): the image in the store is the locked one" }
-      lines += check.notInStore.map { "\($0): the image is not in the store, not compared" }
+      lines += check.compared.map { "\($0): the documents in the store are the locked ones" }
+      lines += check.notInStore.map { "\($0): its documents are not in the store, not compared" }
       if let remote = check.remote { lines.append("\(remote): unchanged") }
       try Console.printResult(lines.joined(separator: "\n"))
     }
   }
 
   private func runUpgrade(_ workbench: Workbench, _ project: ProjectFile) throws {
-    let (outcome, changes) = try workbench.upgradeLock(project, allowUnpinned: allowUnpinned)
+    let (outcome, changes) = try workbench.upgradeLock(project)
     switch common.format {
     case .json: try Console.printJSON(LockDocument(outcome, changes))
     case .text:

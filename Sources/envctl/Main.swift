@@ -12,6 +12,8 @@ enum Main {
     signal(SIGPIPE, SIG_IGN)
     var wantsJSON = false
     do {
+      // Not left to the parser: it would print the version whenever a subcommand's arguments are wrong and one of them is --version.
+      if CommandLine.arguments.dropFirst().elementsEqual(["--version"]) { return try Console.printResult(Envctl.programVersion) }
       var command = try Envctl.parseAsRoot()
       wantsJSON = (command as? any JSONReporting)?.wantsJSON ?? false
       try command.run()

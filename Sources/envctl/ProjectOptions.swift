@@ -14,6 +14,16 @@ struct ProjectOptions: ParsableArguments {
   @Option(help: "The environment, for a folder without envctl.yaml.")
   var environment: String?
 
+  @Flag(help: "Go on with what the pinning rules refuse; envctl.lock records that it was allowed.")
+  var allowUnpinned = false
+
+  /// The tools for the project's command.
+  func workbench(_ common: CommonOptions, isTerse: Bool = false) throws -> Workbench {
+    var workbench = try common.workbench(isTerse: isTerse)
+    workbench.allowsUnpinned = allowUnpinned
+    return workbench
+  }
+
   /// The project of the folder.
   func project(_ catalog: Catalog) throws -> ProjectFile {
     let folder = try canonicalFolder()

@@ -92,7 +92,7 @@ struct ResolutionDocument: Encodable {
       lines.append(line("driver", driver.map(Self.text) ?? "not known for CUDA \(cuda)"))
     }
     if let python { lines.append(line("python", python)) }
-    if let computeCapabilities { lines.append(line("compute", computeCapabilities.joined(separator: ", "))) }
+    if cuda != nil { lines.append(line("compute", computeCapabilities?.joined(separator: ", ") ?? "not known")) }
     lines += pinned.sorted { $0.key < $1.key }.map { line("pinned", "\($0.key) \($0.value)") }
     if pinned.isEmpty { lines.append(line("pinned", "no: `envctl lock` asks the registry for the digest")) }
     if let reportedDigest { lines.append(line("reported", "\(reportedDigest) (third party, not verified)")) }

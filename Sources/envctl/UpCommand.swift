@@ -18,14 +18,11 @@ struct UpCommand: ReportingCommand {
   @Argument(help: "The environment, for a folder without envctl.yaml.")
   var name: String?
 
-  @Flag(help: "Bring up what the pinning rules refuse; envctl.lock records that it was allowed.")
-  var allowUnpinned = false
-
   func run() throws {
-    let workbench = try common.workbench()
+    let workbench = try options.workbench(common)
     var options = options
     options.environment = name ?? options.environment
-    let result = try workbench.up(try options.project(workbench.catalog), allowUnpinned: allowUnpinned)
+    let result = try workbench.up(try options.project(workbench.catalog))
     switch common.format {
     case .json: try Console.printJSON(UpDocument(result))
     case .text:

@@ -89,7 +89,7 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     if command.asksForHelp { throw CleanExit.helpRequest(self) }
-    let workbench = try common.workbench(isTerse: true)
+    let workbench = try options.workbench(common, isTerse: true)
     let project = try options.project(workbench.catalog)
     let command = try command.passedThrough()
     let variables = variables.map { ($0.name, $0.value) }

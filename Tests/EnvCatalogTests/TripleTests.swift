@@ -130,7 +130,7 @@ private func triple(_ version: String, _ cuda: String? = nil, _ cudnn: String? =
         let error = try #require(throws: TripleError.self) { try catalog.resolve(wanted) }
         guard case .neverPublished(_, _, let recipe, _) = error else { return #expect(Bool(false), "\(error)") }
         #expect(recipe == name, "\(cudnn)")
-        #expect(error.hint?.hasPrefix("`envctl image build \(name)` makes it from packages; nearest published: 2.6.0-gpu-") == true)
+        #expect(error.hint?.hasPrefix("`envctl image build \(name)` makes it from packages; nearest: 2.6.0-gpu-") == true)
       }
       let other = try #require(throws: TripleError.self) { try catalog.resolve(try triple("2.6.0", "11.8", "9")) }
       guard case .neverPublished(_, _, nil, _) = other else { return #expect(Bool(false), "\(other)") }

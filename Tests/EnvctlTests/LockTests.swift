@@ -30,7 +30,7 @@ extension EnvctlTests {
         #expect(try lockText(program) == text)
         let check = try program("lock", "--check")
         #expect(check.status == 0, "\(check.errors)")
-        #expect(check.output == "envctl.lock fits envctl.yaml\n\(Platform.host): the image in the store is the locked one\n")
+        #expect(check.output == "envctl.lock fits envctl.yaml\n\(Platform.host): the documents in the store are the locked ones\n")
         #expect(try program("lock", "--check", "--remote").status == 0)
         // A store that has never seen the image has nothing to compare.
         var elsewhere = program

@@ -73,8 +73,8 @@ extension EnvctlTests {
           outcome.errors == """
             error: paddle 2.6.1, CUDA 11.8, cuDNN 8: no such image was ever published
 
-            hint: nearest published: 2.6.1-gpu-cuda11.7-cudnn8.4-trt8.4, 2.6.1-gpu-cuda11.2-cudnn8.2-trt8.0, \
-            2.6.1-gpu-cuda12.0-cudnn8.9-trt8.6, 3.0.0-gpu-cuda11.8-cudnn8.9-trt8.6
+            hint: nearest: 2.6.1-gpu-cuda11.7-cudnn8.4-trt8.4 (published), 2.6.1-gpu-cuda11.2-cudnn8.2-trt8.0 (published), \
+            2.6.1-gpu-cuda12.0-cudnn8.9-trt8.6 (published), 3.0.0-gpu-cuda11.8-cudnn8.9-trt8.6 (third party, verify)
 
             """)
         let ambiguous = try program("resolve", "paddle", "--version", "2.6.0", "--cuda", "11", "--format", "json")

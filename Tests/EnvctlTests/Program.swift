@@ -29,10 +29,6 @@ struct Program {
   var wrapper: [String] = []
 
   func callAsFunction(_ arguments: String..., deadline: Duration = .seconds(300)) throws -> Outcome {
-    try run(arguments, deadline: deadline)
-  }
-
-  func run(_ arguments: [String], deadline: Duration = .seconds(300)) throws -> Outcome {
     let completion = try command(arguments).run(deadline: deadline)
     return Outcome(
       status: completion.status.code, output: String(decoding: completion.output, as: UTF8.self),

@@ -108,11 +108,18 @@ let testTargets: [Target] = [
   tests("EnvCatalog", ["EnvCore", "OCI", "SafeFS", "StrictYAML", "TestSupport", system]),
   .testTarget(name: "LayeringTests", dependencies: ["EnvCore", "SafeFS", "TestSupport", system], swiftSettings: strict),
   .target(name: "LoopbackHTTP", dependencies: ["EnvCore"], path: "Tests/LoopbackHTTP", swiftSettings: strict),
+  .target(
+    name: "RegistryHarness",
+    dependencies: ["EnvCore", "CLinux", "OCI", "Hashing", "SafeFS", "ChildProcess", "LoopbackHTTP", "TestSupport", system],
+    path: "Tests/RegistryHarness", swiftSettings: strict),
   .executableTarget(
     name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system],
     path: "Tests/LaunchDriver", swiftSettings: strict),
   tests("HTTP", ["EnvCore", "LoopbackHTTP"]),
   tests("ChildProcess", ["EnvCore", system]),
+  tests(
+    "EnvRegistry",
+    ["EnvCore", "OCI", "HTTP", "Hashing", "SafeFS", "ChildProcess", "LoopbackHTTP", "RegistryHarness", "TestSupport", system]),
   tests(
     "EnvImage",
     [
@@ -129,7 +136,10 @@ let testTargets: [Target] = [
   tests("EnvReport", ["EnvCore", "EnvPolicy"]),
   .testTarget(
     name: "EnvctlTests",
-    dependencies: ["EnvCore", "Archive", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "TestSupport", system],
+    dependencies: [
+      "EnvCore", "Archive", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "LoopbackHTTP", "RegistryHarness",
+      "TestSupport", system,
+    ],
     swiftSettings: strict),
 ]
 

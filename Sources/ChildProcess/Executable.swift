@@ -7,10 +7,9 @@ import SystemPackage
 public enum Executable {
   private static let systemFolders: [FilePath] = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin"]
 
-  /// The folders of PATH in its order, then the system's own.
-  public static var folders: [FilePath] {
+  /// The folders of `path` in its order, then the system's own.
+  private static func folders(_ path: String) -> [FilePath] {
     var folders: [FilePath] = []
-    let path = ProcessEnvironment.inherited["PATH"] ?? ""
     for folder in path.split(separator: ":").map({ FilePath(String($0)) }) + systemFolders
     where folder.isAbsolute && !folders.contains(folder) {
       folders.append(folder)
@@ -18,9 +17,12 @@ public enum Executable {
     return folders
   }
 
-  /// The first executable regular file called `name`; a name with a slash is taken as a path.
-  public static func find(_ name: String) throws(ProcessError) -> FilePath {
-    let folders = name.contains("/") ? [] : folders
+  /// The first executable regular file called `name` in the folders of `path`, else in the system's own; a name with a slash is taken as a
+  /// path.
+  public static func find(
+    _ name: String, path: String = ProcessEnvironment.inherited["PATH"] ?? ""
+  ) throws(ProcessError) -> FilePath {
+    let folders = name.contains("/") ? [] : folders(path)
     let candidates = name.contains("/") ? [FilePath(name)] : folders.map { $0.appending(name) }
     guard let found = candidates.first(where: isExecutableFile) else { throw .notFound(name: name, searched: folders) }
     return found

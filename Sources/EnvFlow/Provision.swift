@@ -102,7 +102,9 @@ extension Workbench {
       return Pin(
         environment: environment, resolved: resolved, source: .layout(layout.resolved(in: project.folder)), expected: lockedPin)
     case .image(let reference):
-      let candidates = try lock == nil ? choose(project.environment).candidates : [reference]
+      // Any registry that carries the locked bytes will do; the one they were locked from is asked first.
+      let others = try choose(project.environment).candidates.filter { $0 != reference }
+      let candidates = [reference] + others
       return Pin(
         environment: environment, resolved: resolved, source: .registry(candidates), expected: lockedPin, index: lock?.index)
     case .catalog(let name):
@@ -246,7 +248,8 @@ extension Workbench {
     var lock = lock
     if lock.images[platform.description] == nil { lock.images[platform.description] = image }
     lock.baseline = baseline
-    lock.signatures = obtained.signatures
+    // A machine without rules has nobody verified, which is no reason to forget who was.
+    lock.signatures += obtained.signatures.filter { !lock.signatures.contains($0) }
     if lock != previous { try lock.write(in: project.folder) }
   }
 }

@@ -19,9 +19,10 @@ public struct ResolvedImage: Sendable {
 }
 
 extension Workbench {
-  /// Fetches the documents of the image a reference names for one platform, and nothing of its layers.
+  /// Fetches the documents of the image a reference names for one platform, and nothing of its layers. A digest whose documents are in
+  /// the store is not asked for again.
   public func resolve(_ reference: ImageReference, platform: Platform) throws -> ResolvedImage {
-    var document = try registry.manifest(reference)
+    var document = try held(reference.digest, reference) ?? registry.manifest(reference)
     var index: Descriptor?
     if document.isIndex {
       let images = try ImageIndex.parse(document.bytes, object: "\(reference)")
@@ -30,7 +31,7 @@ extension Workbench {
       }
       _ = try store.ingest(document.bytes, object: "\(reference)")
       index = document.descriptor
-      document = try registry.manifest(entry.digest, in: reference)
+      document = try held(entry.digest, reference) ?? registry.manifest(entry.digest, in: reference)
       guard document.bytes.count == entry.size else {
         throw RegistryError.sizeMismatch(object: "\(reference)", expected: entry.size, actual: Int64(document.bytes.count))
       }
@@ -59,6 +60,11 @@ extension Workbench {
     return ResolvedImage(reference: reference, index: index, manifest: document.descriptor, documents: documents)
   }
 
+  private func held(_ digest: Digest?, _ reference: ImageReference) throws -> RegistryClient.Document? {
+    guard let digest, let bytes = try store.readDocument(digest, object: "the manifest of \(reference)") else { return nil }
+    return try RegistryClient.Document(bytes, object: "\(reference)")
+  }
+
   /// Fetches an image and unpacks it, unless rules of this machine demand a signature that it does not have.
   public func pull(_ reference: ImageReference, platform: Platform) throws -> StoredImage {
     let policy = try trustPolicy(of: nil)
@@ -85,7 +91,8 @@ extension Workbench {
       }
       _ = try concurrentMap(order, width: Self.parallelLayers) { index, layer in
         let object = "layer \(index + 1) of \(image.reference)"
-        try store.ingestLayer(layer, object: object, progress: { counter.add($0, object: "layer \(index + 1)") }) { receive in
+        try store.ingestLayer(layer, of: image.documents, object: object, progress: { counter.add($0, object: "layer \(index + 1)") }) {
+          receive in
           try registry.download(layer.descriptor, in: image.reference, object: object, into: receive)
         }
       }

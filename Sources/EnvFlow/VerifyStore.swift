@@ -17,6 +17,6 @@ extension Workbench {
 
   private func layersInUse() throws -> Set<Digest> {
     let running = try ContainerLauncher(home: store.home).list().filter { $0.state != .stopped }
-    return Set(running.flatMap(\.workspace.image.layers).compactMap { store.diffID(ofLayerAt: FilePath($0)) })
+    return Set(running.flatMap(\.workspace.image.layers).compactMap { store.layerKey(at: FilePath($0)) })
   }
 }

@@ -18,6 +18,11 @@ struct Collector {
 
   let source: SourceText
   private(set) var findings: [Raw] = []
+  /// Whether findings were left out because there were too many for any reader.
+  private(set) var isFull = false
+
+  /// Nobody reads more of one file, and a hostile one could have a million.
+  static let limit = 10_000
 
   init(_ source: SourceText) { self.source = source }
 
@@ -25,6 +30,10 @@ struct Collector {
   mutating func report(
     _ rule: Rule, at range: Range<Int>, statement: Int, _ message: String, suggestion: String? = nil, pin: Pin? = nil, object: String? = nil
   ) {
+    guard findings.count < Self.limit else {
+      isFull = true
+      return
+    }
     let end = min(range.upperBound, range.lowerBound + 300)
     findings.append(
       Raw(

@@ -47,6 +47,9 @@ public struct FileLint: Sendable {
   /// Applies the suppressions and works out the places.
   private mutating func finish(_ collector: inout Collector, rules: Set<Rule>) {
     let source = collector.source
+    if collector.isFull {
+      skipped = SkippedFile(file: source.path, reason: "it has more than \(Collector.limit) findings; the others are left out")
+    }
     var suppressions = Suppressions(source)
     var kept: [Collector.Raw] = []
     var silenced: [(raw: Collector.Raw, reason: String)] = []

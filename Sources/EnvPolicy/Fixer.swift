@@ -70,17 +70,15 @@ public enum Fixer {
     guard findings.allSatisfy({ $0.pin.map(places.contains) ?? true }) else { throw PolicyError.changedMeanwhile(file: file) }
     let new = pinned(old, digests)
     // An argument with a digest in it no longer fits where something follows it, as in `${BASE}-slim`.
-    let mended = before.count { $0.pin.map { digests[$0.offset] != nil } ?? false }
-    let errors = before.count { $0.severity == .error }
-    guard FileLint(new, path: file).findings.count(where: { $0.severity == .error }) <= errors - mended else {
-      throw PolicyError.harmfulFix(file: file)
-    }
+    guard malformed(FileLint(new, path: file).findings) <= malformed(before) else { throw PolicyError.harmfulFix(file: file) }
     do {
       try FileSystem.replaceFile(path, expecting: old, with: new)
     } catch {
       throw error.errno == .staleNFSFileHandle ? PolicyError.changedMeanwhile(file: file) : .unwritable(file: file, underlying: error)
     }
   }
+
+  private static func malformed(_ findings: [Finding]) -> Int { findings.count { $0.rule == .malformedReference } }
 
   /// `bytes` with `@digest` inserted at each offset.
   static func pinned(_ bytes: [UInt8], _ digests: [Int: Digest]) -> [UInt8] {

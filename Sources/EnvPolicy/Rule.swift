@@ -35,4 +35,8 @@ public struct Rule: Sendable, Hashable {
     self.reason = reason
     self.fix = fix
   }
+
+  public static func == (left: Rule, right: Rule) -> Bool { left.id == right.id }
+
+  public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 }

@@ -20,12 +20,20 @@ struct Suppressions {
   }
 
   private(set) var comments: [Comment] = []
+  private var byLine: [Int: [Int]] = [:]
+  private var forFile: [Rule: [Int]] = [:]
 
   init(_ source: SourceText) {
     var start = 0
     while let offset = firstOffset(of: Self.marker, in: source.bytes, from: start) {
       start = offset + Self.marker.utf8.count
-      if let comment = Self.comment(source, offset) { comments.append(comment) }
+      guard let comment = Self.comment(source, offset) else { continue }
+      byLine[comment.line, default: []].append(comments.count)
+      // One is enough, and the first with a reason is the one that works.
+      if comment.coversFile, !comment.reason.isEmpty {
+        for rule in comment.rules where forFile[rule] == nil { forFile[rule] = [comments.count] }
+      }
+      comments.append(comment)
     }
   }
 
@@ -67,13 +75,14 @@ struct Suppressions {
   ///   - line: Where the finding stands, counted from 0.
   ///   - statement: Where its statement begins: a comment above a long command speaks for all of it.
   mutating func reason(for rule: Rule, line: Int, statement: Int) -> String? {
-    for index in comments.indices where comments[index].rules.contains(rule) && !comments[index].reason.isEmpty {
+    let near = [line, line - 1, statement, statement - 1].flatMap { byLine[$0] ?? [] }.filter { index in
       let comment = comments[index]
-      let isAbove = comment.isAlone && (comment.line + 1 == line || comment.line + 1 == statement)
-      let isBeside = !comment.isAlone && (comment.line == line || comment.line == statement)
-      guard comment.coversFile || isAbove || isBeside else { continue }
+      let reach = comment.isAlone ? comment.line + 1 : comment.line
+      return !comment.coversFile && (reach == line || reach == statement)
+    }
+    for index in near + (forFile[rule] ?? []) where comments[index].rules.contains(rule) && !comments[index].reason.isEmpty {
       comments[index].isUsed = true
-      return comment.reason
+      return comments[index].reason
     }
     return nil
   }

@@ -11,7 +11,7 @@ struct CredentialHelper {
   /// What the helper knows of a registry; nil when it knows nothing.
   func get(_ registry: String) throws -> Credentials? {
     let program = "docker-credential-" + name
-    guard !name.contains("/"), let executable = try? Executable.find(program) else {
+    guard !name.contains("/"), let executable = try? Executable.find(program, path: environment["PATH"] ?? "") else {
       throw RegistryError.credentialHelperFailed(program: program, registry: registry, reason: "it is not on the PATH")
     }
     var command = Command(executable, ["get"], environment: environment)

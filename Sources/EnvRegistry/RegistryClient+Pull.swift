@@ -15,6 +15,15 @@ extension RegistryClient {
     /// How other documents point at it.
     public var descriptor: Descriptor { Descriptor(mediaType: mediaType, digest: digest, size: Int64(bytes.count)) }
     public var isIndex: Bool { mediaType == .imageIndex || mediaType == .dockerManifestList }
+
+    /// Reads what the document is; `contentType` counts where it does not say so itself.
+    ///
+    /// - Throws: `RegistryError.unusableDocument`.
+    public init(_ bytes: [UInt8], contentType: String? = nil, object: String) throws {
+      self.bytes = bytes
+      digest = .sha256(of: bytes)
+      mediaType = try RegistryClient.mediaType(of: bytes, contentType: contentType, object: object)
+    }
   }
 
   /// The most bytes a manifest may have (distribution-spec, "Pushing Manifests": registries should accept 4 MiB).
@@ -41,14 +50,14 @@ extension RegistryClient {
     let request = try request(
       url(reference, "manifests/" + name), reference, headers: [("Accept", accept)], sizeLimit: Self.manifestLimit)
     let (response, bytes) = try asking(object, reference) { try http.get(request) }
+    // The digest comes first: what other bytes say does not matter.
     let actual = Digest.sha256(of: bytes)
     if let expected, expected != actual { throw RegistryError.digestMismatch(object: object, expected: expected, actual: actual) }
     // The header need not be there; where it is and says something else, somebody on the way changed one of the two.
     if let stated = response.headers["docker-content-digest"], stated.hasPrefix("sha256:"), stated != actual.description {
       throw RegistryError.protocolViolation(object: object, reason: "its header says \(stated.prefix(80)), the bytes are \(actual)")
     }
-    let type = try Self.mediaType(of: bytes, contentType: response.contentType, object: object)
-    return Document(bytes: bytes, digest: actual, mediaType: type)
+    return try Document(bytes, contentType: response.contentType, object: object)
   }
 
   private static func mediaType(of bytes: [UInt8], contentType: String?, object: String) throws -> MediaType {
@@ -161,16 +170,27 @@ extension RegistryClient {
       let close = link.firstIndex(of: ">"),
       open < close
     else { return nil }
-    return try resolve(location: String(link[link.index(after: open)..<close]), against: url, object: object)
+    let next = try resolve(location: String(link[link.index(after: open)..<close]), against: url, object: object)
+    // The request for it carries this registry's credentials.
+    guard next.hasPrefix(authority(of: url)) else {
+      let place = redacted(url: next).prefix(100)
+      throw RegistryError.protocolViolation(object: object, reason: "its list goes on at another host, '\(place)'")
+    }
+    return next
   }
 
-  /// An absolute URL for a location the registry gave. A path is the registry's own; anything else must stay with a host it may name.
+  /// An absolute URL for a location the registry gave. A path is the registry's own; another host may not end the encryption.
   func resolve(location: String, against url: String, object: String) throws -> String {
-    if location.hasPrefix("https://") || location.hasPrefix("http://") { return location }
-    guard location.hasPrefix("/"), !location.hasPrefix("//"), let scheme = url.firstRange(of: "://") else {
-      throw RegistryError.protocolViolation(object: object, reason: "it leads to '\(location.prefix(100))'")
+    if location.hasPrefix("https://") || location.hasPrefix("http://") && url.hasPrefix("http://") { return location }
+    guard location.hasPrefix("/"), !location.hasPrefix("//") else {
+      throw RegistryError.protocolViolation(object: object, reason: "it leads to '\(redacted(url: location).prefix(100))'")
     }
-    let authority = url[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" }
-    return url[..<scheme.upperBound] + authority + location
+    return authority(of: url).dropLast() + location
+  }
+
+  /// `https://host:port/` of a URL made by this client.
+  private func authority(of url: String) -> Substring {
+    guard let scheme = url.firstRange(of: "://"), let slash = url[scheme.upperBound...].firstIndex(of: "/") else { return url[...] }
+    return url[...slash]
   }
 }

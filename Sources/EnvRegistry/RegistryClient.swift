@@ -60,6 +60,8 @@ public final class RegistryClient: Sendable {
       return RegistryError.unauthorized(
         object: object, registry: reference.registry, hasCredentials: access(reference, actions).hasCredentials, said: said(answer))
     case .status(_, _, let answer): return RegistryError.unavailable(object: object, said: said(answer), underlying: error)
+    case .truncated(_, let received, let expected):
+      return RegistryError.sizeMismatch(object: object, expected: expected, actual: received)
     case .tooLarge(_, let limit): return RegistryError.tooLarge(object: object, limit: limit)
     case .transferFailed(_, _, let reason) where reason.contains("wrong version number"):
       return RegistryError.unavailable(

@@ -34,7 +34,7 @@ public enum RegistryError: Diagnostic {
     case .digestMismatch(let object, let expected, let actual):
       "\(object) is not what its digest says: expected \(expected), received \(actual)"
     case .sizeMismatch(let object, let expected, let actual): "\(object) has \(actual) bytes, expected \(expected)"
-    case .tooLarge(let object, let limit): "\(object) is larger than the \(ByteCount(limit)) that such a document may have"
+    case .tooLarge(let object, let limit): "\(object) is larger than the \(ByteCount(limit)) it may have"
     case .unusableDocument(let object, let reason): "\(object) cannot be used: \(reason)"
     case .noSuchPlatform(let reference, let platform, let offered):
       "\(reference) has no image for \(platform), only for \(offered.map(\.description).sorted().joined(separator: ", "))"

@@ -20,6 +20,7 @@ extension LayerExtractor {
     // A file of this layer stands in the way; making the entry says so.
     if try root.status(path).map({ $0.kind != .symlink }) ?? false { return }
     guard let lower else { throw LayerNeedsLower() }
+    dependsOnLower = true
     try makeFolder(path.parent, linksLeft: linksLeft)
     let link: String? =
       if try root.status(path) != nil { try root.linkTarget(path) } else { try take(path, from: lower) }
@@ -50,6 +51,7 @@ extension LayerExtractor {
   /// Copies a lower layer's file into this one, so that it can be linked to here.
   mutating func copyUp(_ path: RelativePath, for link: RelativePath) throws {
     guard let lower else { throw LayerNeedsLower() }
+    dependsOnLower = true
     guard let found = try lower.find(path), found.status.kind != .directory else {
       throw StoreError.malformedLayer(
         object: object, reason: "\(link) is a hardlink to \(path), which neither this layer nor one below it holds", underlying: nil)

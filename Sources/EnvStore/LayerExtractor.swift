@@ -13,6 +13,8 @@ struct LayerExtractor: ~Copyable {
   let lower: LowerLayers?
   private let limit: Int64
   private var byteCount: Int64 = 0
+  /// Whether something was taken from below, or was looked for there: then the tree is right on top of these layers only.
+  var dependsOnLower = false
   /// A folder that is known to be there: archives list a folder's files one after the other.
   var knownFolder = RelativePath.root
   /// Content digests by inode: names may be replaced or linked later, an inode keeps its content.

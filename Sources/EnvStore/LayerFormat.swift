@@ -4,6 +4,7 @@ import EnvCore
 import Hashing
 import OCI
 import SafeFS
+import Synchronization
 import SystemPackage
 
 /// A layer that is unpacked and ready to be mounted.
@@ -19,7 +20,8 @@ enum DirectoryLayerFormat {
   ///
   /// - Parameter lower: The trees below, highest first; nil when they are not known, and then a layer that depends on them is refused with
   ///   `LayerNeedsLower`.
-  static func unpack(_ pull: @escaping Pull, into folder: FilePath, lower: [FilePath]?, limit: Int64, object: String) throws {
+  /// - Returns: Whether the tree depends on what is below it.
+  static func unpack(_ pull: @escaping Pull, into folder: FilePath, lower: [FilePath]?, limit: Int64, object: String) throws -> Bool {
     let tree = folder.appending("fs")
     try FileSystem.createDirectories(tree)
     // A layer need not have an entry for its root, and the user's umask must not show in a container.
@@ -30,6 +32,7 @@ enum DirectoryLayerFormat {
     let (records, stamp) = try TreeScan.records(tree) { digests[$0.status.inode] }
     try FileSystem.writeAtomically(FileManifest(records: records).bytes, to: folder.appending("files.mtree"))
     try FileSystem.writeAtomically(Array(stamp.description.utf8), to: folder.appending("stamp"))
+    return extractor.dependsOnLower
   }
 }
 
@@ -44,9 +47,14 @@ extension StoredImage {
   ///
   /// Most layers stand alone and are shared by all images that have them: their name is the diffID. One that has files below folders it does
   /// not list, or hardlinks to files it does not hold, is only complete together with the layers below; its name says which.
-  func layerKeys(_ index: Int) -> (alone: Digest, stacked: Digest) {
+  func layerKeys(_ index: Int) -> LayerKeys {
     let stack = mountedLayers[...index].map(\.diffID.description).joined(separator: " ")
-    return (mountedLayers[index].diffID, Digest.sha256(of: Array(("stacked " + stack).utf8)))
+    return LayerKeys(alone: mountedLayers[index].diffID, stacked: Digest.sha256(of: Array(("stacked " + stack).utf8)))
+  }
+
+  struct LayerKeys {
+    let alone: Digest
+    let stacked: Digest
   }
 }
 
@@ -60,7 +68,7 @@ extension Store {
     let layers = image.mountedLayers
     // Those that stand alone, together; then the others from below, because each needs what is below it.
     var roots = try concurrentMap(Array(layers.indices), width: 2) { index in
-      try self.materialise(image, index, lower: nil, progress: progress)
+      try self.materialise(image, index, lower: index == 0 ? [] : nil, progress: progress)
     }
     for index in layers.indices where roots[index] == nil {
       let lower = roots[..<index].reversed().compactMap { $0?.root }
@@ -76,37 +84,41 @@ extension Store {
   private func materialise(
     _ image: StoredImage, _ index: Int, lower: [FilePath]?, progress: @escaping @Sendable (Int64) -> Void
   ) throws -> (root: FilePath, isNew: Bool)? {
-    let (alone, stacked) = image.layerKeys(index)
-    for key in [alone, stacked] where try proveLayer(key) { return (layerPath(key).appending("fs"), false) }
-    let key = lower == nil ? alone : stacked
+    let keys = image.layerKeys(index)
+    if let present = try provenLayer(keys) { return (present, false) }
     let layer = image.mountedLayers[index]
     let object = "layer \(index + 1) of image \(image.manifestDigest.short)"
-    return try withLock("layer-" + key.hex) {
-      if try proveLayer(key) { return (layerPath(key).appending("fs"), false) }
+    return try withLock("layer-" + layer.diffID.hex) {
+      if let present = try provenLayer(keys) { return (present, false) }
       guard FileSystem.exists(blobPath(layer.descriptor.digest)) else {
         throw StoreError.missingBlob(object: object, digest: layer.descriptor.digest)
       }
       let path = blobPath(layer.descriptor.digest)
       do {
-        try pass(layer, key: key, lower: lower, blob: nil, object: object, progress: progress) { receive in
+        try pass(layer, keys, lower: lower, blob: nil, object: object, progress: progress) { receive in
           try OwnedDescriptor.read(path).forEachChunk(receive)
         }
       } catch is LayerNeedsLower {
         return nil
       }
-      return (layerPath(key).appending("fs"), true)
+      return try provenLayer(keys).map { ($0, true) }
     }
   }
 
-  /// Brings a layer into the store in one pass: its blob, and its files where it stands alone.
+  private func provenLayer(_ keys: StoredImage.LayerKeys) throws -> FilePath? {
+    for key in [keys.alone, keys.stacked] where try proveLayer(key) { return layerPath(key).appending("fs") }
+    return nil
+  }
+
+  /// Brings a layer of an image into the store in one pass: its blob, and its files where they need nothing of the layers below.
   ///
   /// What is there already is not fetched again. Two callers at once do the work once.
   /// - Parameter source: Delivers the blob; called at most once.
   /// - Throws: `StoreError` when the bytes are not those of the descriptor and the diffID, or cannot be unpacked; then nothing has entered
   ///   the store. What `source` throws.
   public func ingestLayer(
-    _ layer: StoredImage.Layer, object: String, progress: @escaping @Sendable (_ blobBytes: Int64) -> Void = { _ in },
-    from source: @escaping LayerSource
+    _ layer: StoredImage.Layer, of image: StoredImage, object: String,
+    progress: @escaping @Sendable (_ blobBytes: Int64) -> Void = { _ in }, from source: @escaping LayerSource
   ) throws {
     let digest = layer.descriptor.digest
     if try blob(digest, object: object) != nil { return }
@@ -114,16 +126,19 @@ extension Store {
       if try blob(digest, object: object) != nil { return }
       try withLock("layer-" + layer.diffID.hex) {
         let writer = try beginBlob(size: layer.descriptor.size, object: object)
-        try pass(layer, key: layer.diffID, lower: nil, blob: writer, object: object, progress: progress, from: source)
+        // A layer that an image lists twice is mounted at its upper place alone.
+        let index = image.mountedLayers.firstIndex { $0.diffID == layer.diffID } ?? 0
+        let lower: [FilePath]? = index == 0 ? [] : nil
+        try pass(layer, image.layerKeys(index), lower: lower, blob: writer, object: object, progress: progress, from: source)
       }
     }
   }
 
-  /// One pass over a layer. The tree enters the store under `key` unless one is there; the blob, when it is to be kept.
+  /// One pass over a layer. The tree enters the store under the key it belongs to, unless one is there; the blob, when it is to be kept.
   ///
   /// - Throws: `LayerNeedsLower`, unless the blob is to be kept: then that is no failure, and the tree is for a later pass.
   private func pass(
-    _ layer: StoredImage.Layer, key: Digest, lower: [FilePath]?, blob: PendingBlob?, object: String,
+    _ layer: StoredImage.Layer, _ keys: StoredImage.LayerKeys, lower: [FilePath]?, blob: PendingBlob?, object: String,
     progress: @escaping @Sendable (Int64) -> Void, from source: @escaping LayerSource
   ) throws {
     guard let compression = layer.descriptor.mediaType.layerCompression else {
@@ -134,33 +149,32 @@ extension Store {
     defer { try? FileSystem.removeTree(temporary) }
     try FileSystem.createDirectories(temporary)
     let limit = LayerPipeline.limit(blobSize: layer.descriptor.size)
-    let isUnpacked = blob != nil && FileSystem.exists(layerPath(key))
-    let pipeline = LayerPipeline(compression: compression, object: object, limit: limit)
+    let isUnpacked = FileSystem.exists(layerPath(keys.alone)) || FileSystem.exists(layerPath(keys.stacked))
+    let dependsOnLower = Mutex(false)
+    let pipeline = LayerPipeline(compression: compression, object: object, limit: limit, isBlobKept: blob != nil)
     let result = try pipeline.run(from: source, keep: { try blob?.write($0) }, progress: progress) { pull in
       // A tree that is there already was made from the same tar, whatever its blob's compression; only the digest is still wanted.
       if isUnpacked { return }
-      try DirectoryLayerFormat.unpack(pull, into: temporary, lower: lower, limit: limit, object: object)
+      let depends = try DirectoryLayerFormat.unpack(pull, into: temporary, lower: lower, limit: limit, object: object)
+      dependsOnLower.withLock { $0 = depends }
     }
-    try check(result, layer, object: object, isStored: blob == nil, mayNeedLower: blob != nil)
+    if blob == nil, let failure = result.failure as? LayerNeedsLower { throw failure }
+    try check(result, layer, object: object, isStored: blob == nil)
     try OwnedDescriptor.directory(temporary).syncFileSystem()
     try blob?.commit(result.blob)
     if result.failure == nil, !isUnpacked {
-      try FileSystem.rename(temporary, to: layerPath(key))
+      try FileSystem.rename(temporary, to: layerPath(dependsOnLower.withLock { $0 } ? keys.stacked : keys.alone))
       try FileSystem.syncDirectory(home.appending("layers"))
     }
   }
 
   /// The digest of the blob is looked at first: damage usually shows as a malformed archive, and the digest is the truer reason.
-  private func check(_ pass: LayerPass, _ layer: StoredImage.Layer, object: String, isStored: Bool, mayNeedLower: Bool) throws {
+  private func check(_ pass: LayerPass, _ layer: StoredImage.Layer, object: String, isStored: Bool) throws {
     guard pass.blob == layer.descriptor.digest else {
       throw StoreError.digestMismatch(
         object: object, expected: layer.descriptor.digest, actual: pass.blob, path: isStored ? blobPath(layer.descriptor.digest) : nil)
     }
-    if let failure = pass.failure {
-      if failure is LayerNeedsLower {
-        if mayNeedLower { return }
-        throw failure
-      }
+    if let failure = pass.failure, !(failure is LayerNeedsLower) {
       if failure is StoreError || (failure as? FileSystemError)?.isOfHost == true { throw failure }
       throw StoreError.malformedLayer(object: object, reason: "its content is not acceptable", underlying: failure)
     }

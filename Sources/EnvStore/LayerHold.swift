@@ -14,8 +14,8 @@ extension Store {
   /// Keeps the layers of an image from being removed. Taken before they are proven, so that what was proven is what is mounted.
   public func hold(_ image: StoredImage) throws -> [LayerHold] {
     try image.mountedLayers.indices.flatMap { index in
-      let (alone, stacked) = image.layerKeys(index)
-      return try [alone, stacked].map { LayerHold(try FileLock.shared(usePath($0))) }
+      let keys = image.layerKeys(index)
+      return try [keys.alone, keys.stacked].map { LayerHold(try FileLock.shared(usePath($0))) }
     }
   }
 

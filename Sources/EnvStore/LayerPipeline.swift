@@ -26,6 +26,8 @@ struct LayerPipeline {
   let object: String
   /// The most bytes the tar and its files may have.
   let limit: Int64
+  /// Whether the blob is wanted even if its files cannot be made now.
+  let isBlobKept: Bool
 
   /// A layer may claim anything, and deflate reaches 1:1032. Real layers stay below 1:50; what goes beyond 1:250 fills disks.
   static func limit(blobSize: Int64) -> Int64 { 256 << 20 + 250 * min(blobSize, 1 << 40) }
@@ -51,24 +53,21 @@ struct LayerPipeline {
       }
     }
     let outcome = Mutex(FilesOutcome())
-    let making = Thread { [limit, object] in
-      let result = Self.makeFiles(from: plain, limit: limit, object: object, files)
+    let making = Thread { [self] in
+      let result = makeFiles(from: plain, files)
       outcome.withLock { $0 = result }
-    }
-    defer {
-      // Whatever happened, neither thread may wait for this one.
-      compressed.cancel()
-      plain.finish(throwing: PipeClosed())
-      fetching.join()
-      making.join()
     }
     let blob = BlobTap(compressed, progress: progress, keep: keep)
     var failure = inflate(from: blob, into: plain)
-    try blob.drain()
+    // `inflate` has ended the stream, so the files end as well.
     making.join()
     let result = outcome.withLock { $0 }
     // The reader's error explains more than the writer's, who only saw it go.
     if failure == nil || failure is PipeClosed { failure = result.failure }
+    let sourceFailure = failure is LayerNeedsLower && !isBlobKept ? nil : blob.drain()
+    compressed.cancel()
+    fetching.join()
+    if let sourceFailure { throw sourceFailure }
     return LayerPass(failure: failure, blob: blob.digest(), tar: result.tar)
   }
 
@@ -94,15 +93,17 @@ struct LayerPipeline {
     }
   }
 
-  private static func makeFiles(
-    from plain: BytePipe, limit: Int64, object: String, _ files: (_ pull: @escaping Pull) throws -> Void
-  ) -> FilesOutcome {
+  private func makeFiles(from plain: BytePipe, _ files: (_ pull: @escaping Pull) throws -> Void) -> FilesOutcome {
     let tar = HashedPull(limit: limit, object: object) { try plain.read(into: &$0) }
     do {
       try files { try tar.read(into: &$0) }
       // Padding after the end of the archive belongs to the digest.
       try tar.drain()
       return FilesOutcome(failure: nil, tar: tar.digest())
+    } catch let error as LayerNeedsLower where isBlobKept {
+      // Nothing is wrong with the tar, and a later pass will rely on its digest.
+      do { try tar.drain() } catch { return FilesOutcome(failure: error, tar: nil) }
+      return FilesOutcome(failure: error, tar: tar.digest())
     } catch {
       plain.cancel()
       return FilesOutcome(failure: error, tar: nil)
@@ -139,15 +140,17 @@ private final class BlobTap {
     }
   }
 
-  /// Reads what the decompressor left, so that the digest covers the whole blob.
-  func drain() throws {
-    if let failure { throw failure }
+  /// Reads what the decompressor left, so that the digest covers the whole blob. What the source or keeping threw, then or before.
+  func drain() -> (any Error)? {
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      var bytes = buffer.mutableSpan
-      var span = bytes.mutableBytes
-      if try read(into: &span) == 0 { return }
-    }
+    do {
+      while failure == nil {
+        var bytes = buffer.mutableSpan
+        var span = bytes.mutableBytes
+        if try read(into: &span) == 0 { break }
+      }
+    } catch {}  // `read` has noted it.
+    return failure
   }
 
   func digest() -> Digest { hasher.digest() }

@@ -10,7 +10,7 @@ import SystemPackage
 /// schema                      1
 /// blobs/sha256/<hex>          packages, layers, configs, manifests; never changed, entered by rename
 /// seals/<hex>                 inode identity of a blob when it was last proven
-/// layers/<diffID hex>/        fs/ the unpacked tree · files.mtree what it holds · stamp
+/// layers/<key hex>/           fs/ the unpacked tree · files.mtree what it holds · stamp; see `StoredImage.layerKeys`
 /// images/<manifest hex>.json  where an image came from
 /// run/, workspaces/           containers, see EnvLaunch's LaunchLayout
 /// verdicts/                   what this host has measured, see EnvFlow's VerdictMemory
@@ -69,8 +69,8 @@ public final class Store: Sendable {
 
   func blobPath(_ digest: Digest) -> FilePath { home.appending("blobs/sha256").appending(digest.hex) }
   func sealPath(_ digest: Digest) -> FilePath { home.appending("seals").appending(digest.hex) }
-  /// The layer whose unpacked tree is at `root`; nil for any other place.
-  public func diffID(ofLayerAt root: FilePath) -> Digest? {
+  /// The name in the store of the layer whose unpacked tree is at `root`; nil for any other place.
+  public func layerKey(at root: FilePath) -> Digest? {
     guard let name = root.removingLastComponent().lastComponent?.string, let diffID = try? Digest(hex: name) else { return nil }
     return layerPath(diffID).appending("fs") == root ? diffID : nil
   }

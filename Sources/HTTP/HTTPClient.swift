@@ -92,6 +92,10 @@ public final class HTTPClient: Sendable {
       // A server that speaks no TLS will not speak it the next time.
       throw code.isTransient && !reason.contains("wrong version number") ? TransientFailure(error: error, retryAfter: 0) : error
     }
+    // The server has no byte beyond what was received, so what was received is all there is (RFC 9110, section 15.5.17).
+    if status == 416, let expected = request.expectedSize, receiver.delivered > 0 {
+      throw HTTPError.truncated(request: request.summary, received: receiver.delivered, expected: expected)
+    }
     guard isSuccess(status) else {
       let answer = ErrorAnswer(headers: receiver.headers, body: receiver.errorBody)
       let error = HTTPError.status(request: request.summary, status: status, answer: answer)
@@ -100,7 +104,8 @@ public final class HTTPClient: Sendable {
     }
     if let expected = request.expectedSize, receiver.delivered < expected {
       let error = HTTPError.truncated(request: request.summary, received: receiver.delivered, expected: expected)
-      throw TransientFailure(error: error, retryAfter: 0)
+      // An answer that kept the length it stated is whole, and the next one would be the same.
+      throw receiver.headers["content-length"] == nil ? TransientFailure(error: error, retryAfter: 0) : error
     }
   }
 

@@ -31,6 +31,7 @@ public struct ImageManifest: Codable, Hashable, Sendable {
     }
     let manifest = try CanonicalJSON.decode(ImageManifest.self, from: bytes, object: object)
     guard manifest.schemaVersion == 2 else { throw OCIDocumentError.unknownSchema(object, manifest.schemaVersion) }
+    try DocumentShape.checkSizes([manifest.config] + manifest.layers, object: object)
     return manifest
   }
 }
@@ -58,6 +59,7 @@ public struct ImageIndex: Codable, Hashable, Sendable {
     }
     let index = try CanonicalJSON.decode(ImageIndex.self, from: bytes, object: object)
     guard index.schemaVersion == 2 else { throw OCIDocumentError.unknownSchema(object, index.schemaVersion) }
+    try DocumentShape.checkSizes(index.manifests, object: object)
     return index
   }
 }
@@ -80,6 +82,13 @@ private struct DocumentShape: Decodable {
   var manifests: Anything?
   var config: Anything?
   var layers: Anything?
+
+  /// Sizes are summed and multiplied later on; beyond 1 TiB they are no blob's.
+  static func checkSizes(_ descriptors: [Descriptor], object: String) throws(OCIDocumentError) {
+    for descriptor in descriptors where !(0...1 << 40).contains(descriptor.size) {
+      throw .impossibleSize(object, descriptor.digest, descriptor.size)
+    }
+  }
 }
 
 /// Why a document is not the one its place asks for.
@@ -90,6 +99,7 @@ public enum OCIDocumentError: Diagnostic {
   case unpackableLayer(String, MediaType)
   case notAnImage(String, MediaType)
   case layerCountMismatch(String, layers: Int, diffIDs: Int)
+  case impossibleSize(String, Digest, Int64)
 
   public var summary: String {
     switch self {
@@ -99,6 +109,7 @@ public enum OCIDocumentError: Diagnostic {
     case .unpackableLayer(let object, let type): "\(object) is of media type '\(type)', which is no layer envctl can unpack"
     case .notAnImage(let object, let type): "\(object) is no image that can run: its configuration is of media type '\(type)'"
     case .layerCountMismatch(let object, let layers, let diffIDs): "\(object) has \(layers) layers but its config names \(diffIDs) diffIDs"
+    case .impossibleSize(let object, let digest, let size): "\(object) says that \(digest) has \(size) bytes, which no blob has"
     }
   }
   public var exitCode: ExitCode { .verification }

@@ -14,7 +14,8 @@ extension YAMLNode {
     }
     try refuseCostlyKeys(bytes, file: file)
     do {
-      let parser = try Yams.Parser(yaml: text)
+      // No resolver, because resolving a scalar's type costs more than all the rest, and here every scalar is text.
+      let parser = try Yams.Parser(yaml: text, resolver: .basic, encoding: .utf8)
       defer { withExtendedLifetime(parser) {} }
       var copier = StreamCopier(file: file, budget: 1000 + 2 * bytes.count)
       var documents: [YAMLNode] = []

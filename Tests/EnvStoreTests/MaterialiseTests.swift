@@ -15,7 +15,7 @@ import Testing
 struct MaterialiseTests {
   static let items: [TarItem] = [
     .folder("bin"), .file("bin/tool", "tool content", mode: 0o755), .symlink("bin/link", to: "tool"), .folder("etc"),
-    .file("etc/odd name\n=#", "x"), .hardlink("etc/hard", to: "bin/tool"), .file("lib/implicit", "y"), .file(".wh.gone"),
+    .file("etc/odd name\n=#", "x"), .hardlink("etc/hard", to: "bin/tool"), .folder("lib"), .file("lib/file", "y"), .file(".wh.gone"),
     .other("null", .characterDevice(major: 1, minor: 3)),
   ]
 

@@ -6,6 +6,7 @@ import SafeFS
 import Signing
 import SystemPackage
 import TestSupport
+import Testing
 
 @testable import EnvTrust
 
@@ -126,4 +127,48 @@ func base64(_ bytes: [UInt8]) -> String {
     for index in 0...3 { text.append(index <= group.count ? alphabet[bits >> (18 - 6 * index) & 63] : "=") }
   }
   return text
+}
+
+/// An image, two people, and a place.
+struct Scene {
+  let source = MemorySource()
+  let document = Array(#"{"schemaVersion":2}"#.utf8)
+  let image: Digest
+  let team: Signer
+  let stranger: Signer
+
+  init(_ algorithm: KeyPair.Algorithm = .p256, in folder: FilePath) throws {
+    team = try Signer("team", algorithm, in: folder)
+    stranger = try Signer("stranger", in: folder)
+    image = source.add(document, MediaType.imageManifest.rawValue).digest
+  }
+
+  func verify(_ digests: [Digest]? = nil, annotations: [String: String] = [:], keys: [TrustedKey]? = nil) throws -> [VerifiedIdentity] {
+    let demand = SignatureDemand(keys: keys ?? [team.trusted], annotations: annotations)
+    return try SignatureVerifier(source: source, demand: demand, image: "host.example/app", demandedBy: "policy.yaml:3:5")
+      .verify(digests ?? [image])
+  }
+
+  /// The error of a verification that must fail, with what every such error owes its reader.
+  func failure(_ annotations: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation) -> TrustError? {
+    let error = #expect(throws: TrustError.self, sourceLocation: sourceLocation) { try verify(annotations: annotations) }
+    #expect(error?.exitCode == .verification, sourceLocation: sourceLocation)
+    #expect(error?.summary.contains("host.example/app") == true, sourceLocation: sourceLocation)
+    #expect(error?.summary.contains("policy.yaml:3:5") == true, sourceLocation: sourceLocation)
+    return error
+  }
+
+  /// Expects that the only signature is broken, for a reason with these words.
+  func expectBroken(_ words: String, sourceLocation: SourceLocation = #_sourceLocation) {
+    guard case .broken(_, _, let reason) = failure(sourceLocation: sourceLocation) else {
+      Issue.record("it is not broken", sourceLocation: sourceLocation)
+      return
+    }
+    #expect(reason.contains(words), "\(reason)", sourceLocation: sourceLocation)
+  }
+}
+
+/// Runs `body` with a scene of its own.
+func scene(_ algorithm: KeyPair.Algorithm = .p256, _ body: (Scene) throws -> Void) throws {
+  try withTemporaryFolder { folder in try body(Scene(algorithm, in: folder)) }
 }

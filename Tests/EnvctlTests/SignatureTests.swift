@@ -216,8 +216,9 @@ extension EnvctlTests {
     @Test func theLockSaysWhoSigned() throws {
       try scene { scene in
         let program = scene.program
+        let pinned = "\(scene.reference.name)@\(scene.image)"
         try program.write("schema: 1\nverify:\n  - {images: \(scene.registry.address)/**, keys: [team.pub]}\n", to: "rules.yaml")
-        try program.project("\(scene.reference)", "check: none\npolicy: rules.yaml\n")
+        try program.project(pinned, "check: none\npolicy: rules.yaml\n")
         let refused = try program("lock")
         #expect(refused.status == 5, "\(refused.errors)")
         #expect(!FileSystem.exists(program.folder.appending("envctl.lock")))
@@ -233,6 +234,12 @@ extension EnvctlTests {
         var offline = program
         offline.wrapper = ["unshare", "--net"]
         #expect(try offline("run", "--", "/bin/sh", "-c", "echo in").output == "in\n")
+        // Somebody without rules does not make the lock forget.
+        try program.project(pinned)
+        #expect(try program("run", "--", "/bin/sh", "-c", "echo in").status == 0)
+        let kept = try JSON(String(decoding: FileSystem.readFile(program.folder.appending("envctl.lock")), as: UTF8.self))
+        #expect(kept["signatures"].items.count == 1)
+        try program.project(pinned, "check: none\npolicy: rules.yaml\n")
         try program.write("schema: 1\nverify:\n  - {images: \(scene.registry.address)/**, keys: [stranger.pub]}\n", to: "rules.yaml")
         #expect(try program("run", "--", "/bin/sh", "-c", "echo in").status == 5)
       }

@@ -3,7 +3,32 @@ import EnvCore
 import Glibc
 import Synchronization
 
-/// What the server does with one connection, after it has read the head of the request.
+/// What a client asked for.
+public struct Request: Sendable {
+  public let method: String
+  /// With the query.
+  public let path: String
+  /// Names in lowercase; the last field of a name counts.
+  public let headers: [String: String]
+  public let body: [UInt8]
+  /// The number of requests before.
+  public let index: Int
+
+  fileprivate init(head: String, body: [UInt8], index: Int) {
+    let lines = head.split(separator: "\r\n")
+    let words = (lines.first ?? "").split(separator: " ")
+    method = words.first.map(String.init) ?? ""
+    path = words.count > 1 ? String(words[1]) : ""
+    let fields = lines.dropFirst().compactMap { line in
+      line.firstIndex(of: ":").map { (line[..<$0].lowercased(), String(line[line.index(after: $0)...].drop { $0 == " " })) }
+    }
+    headers = Dictionary(fields) { $1 }
+    self.body = body
+    self.index = index
+  }
+}
+
+/// What the server does with one connection, after it has read the request.
 public enum Answer: Sendable {
   /// Sends these bytes and closes.
   case bytes([UInt8])
@@ -25,12 +50,12 @@ public enum Answer: Sendable {
   }
 }
 
-/// Serves one answer a connection. It ends with its owner, and by itself after five minutes: pip on a busy machine takes its time.
+/// Serves one answer a connection, several connections at once. It ends with its owner, and by itself after five minutes: pip on a busy machine takes its time.
 public final class LoopbackServer: Sendable {
   /// Where it listens, on 127.0.0.1.
   public let port: UInt16
   private let socket: CInt
-  private let answer: @Sendable (_ path: String, _ index: Int) -> Answer
+  private let answer: @Sendable (Request) -> Answer
   private let heads = Mutex<[String]>([])
   private let isStopped = Mutex(false)
   private let thread = Mutex<EnvCore.Thread?>(nil)
@@ -41,14 +66,19 @@ public final class LoopbackServer: Sendable {
   }
 
   /// Answers by the path that is asked for and the number of requests before.
-  public init(_ answer: @escaping @Sendable (_ path: String, _ index: Int) -> Answer) throws {
+  public convenience init(_ answer: @escaping @Sendable (_ path: String, _ index: Int) -> Answer) throws {
+    try self.init(answering: { answer($0.path, $0.index) })
+  }
+
+  /// Answers by the whole request. Called on several threads.
+  public init(answering answer: @escaping @Sendable (Request) -> Answer) throws {
     self.answer = answer
     socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let listening = Self.with(&address) { [socket] in bind(socket, $0, length) == 0 && listen(socket, 16) == 0 }
+    let listening = Self.with(&address) { [socket] in bind(socket, $0, length) == 0 && listen(socket, 64) == 0 }
     let isNamed = Self.with(&address) { [socket] in getsockname(socket, $0, &length) == 0 }
     guard listening, isNamed else { throw Failure.cannotListen(errno) }
     port = UInt16(bigEndian: address.sin_port)
@@ -79,27 +109,50 @@ public final class LoopbackServer: Sendable {
   }
 
   private func serve() {
-    var served = 0
+    var connections: [EnvCore.Thread] = []
     let end = ContinuousClock.now + .seconds(300)
     while ContinuousClock.now < end, !isStopped.withLock({ $0 }) {
       var waiting = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
       guard poll(&waiting, 1, 50) > 0 else { continue }
       let connection = accept(socket, nil, nil)
       guard connection >= 0 else { continue }
-      let head = Self.readHead(connection)
-      heads.withLock { $0.append(head) }
-      let words = head.split(separator: " ", maxSplits: 2)
-      send(answer(words.count > 1 ? String(words[1]) : "", served), on: connection)
-      served += 1
-      close(connection)
+      connections.append(EnvCore.Thread { [self] in serve(connection) })
     }
+    for connection in connections { connection.join() }
+  }
+
+  private func serve(_ connection: CInt) {
+    // A client that says nothing must not keep the server from ending.
+    var patience = timeval(tv_sec: 10, tv_usec: 0)
+    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    let head = Self.readHead(connection)
+    let index = heads.withLock {
+      $0.append(head)
+      return $0.count - 1
+    }
+    let length = Request(head: head, body: [], index: index).headers["content-length"].flatMap { Int($0) } ?? 0
+    let body = Self.readBody(connection, length: min(length, 64 << 20))
+    send(answer(Request(head: head, body: body, index: index)), on: connection)
+    close(connection)
   }
 
   private static func readHead(_ connection: CInt) -> String {
     var head: [UInt8] = []
     var byte: UInt8 = 0
-    while !head.suffix(4).elementsEqual("\r\n\r\n".utf8), recv(connection, &byte, 1, 0) == 1 { head.append(byte) }
+    // A client that speaks TLS begins with 22 and never comes to the end of a head.
+    while !head.suffix(4).elementsEqual("\r\n\r\n".utf8), head.first != 22, recv(connection, &byte, 1, 0) == 1 { head.append(byte) }
     return String(decoding: head, as: UTF8.self)
+  }
+
+  private static func readBody(_ connection: CInt, length: Int) -> [UInt8] {
+    var body = [UInt8](repeating: 0, count: length)
+    var count = 0
+    while count < length {
+      let received = body.withUnsafeMutableBytes { recv(connection, $0.baseAddress?.advanced(by: count), length - count, 0) }
+      guard received > 0 else { break }
+      count += received
+    }
+    return Array(body.prefix(count))
   }
 
   private func send(_ answer: Answer, on connection: CInt) {

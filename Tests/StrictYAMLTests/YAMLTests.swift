@@ -94,3 +94,34 @@ import Testing
     #expect(throws: YAMLError.self) { try top.required("l").pairs() }
   }
 }
+
+@Suite struct YAMLStreamTests {
+  private func parse(_ text: String) throws(YAMLError) -> [YAMLNode] { try YAMLNode.parseStream(Array(text.utf8), file: "f.yaml") }
+
+  @Test("documents, anchors, tags and merge keys of other programs are read; a copy keeps the place of its original") func lenient() throws
+  {
+    let documents = try parse("a: &x {p: 1, q: 2}\nb:\n  <<: *x\n  q: 3\nc: !t [*x]\n---\n---\nd: yes\n")
+    #expect(documents.count == 3)
+    #expect(documents[1].isNull)
+    let merged = try documents[0].pairs()[1].value.pairs()
+    #expect(try merged.map { try "\($0.key)=\($0.value.string())" } == ["q=3", "p=1"])
+    #expect(merged[1].value.mark == YAMLMark(file: "f.yaml", line: 1, column: 11))
+    #expect(try documents[0].pairs()[2].value.items()[0].pairs().count == 2)
+    #expect(try documents[2].pairs()[0].value.string() == "yes")
+    #expect(try parse("").isEmpty)
+  }
+
+  @Test("the strict reader stays strict") func strict() {
+    #expect(throws: YAMLError.self) { try YAMLNode.parse(Array("a: &x 1\nb: *x\n".utf8), file: "f.yaml") }
+    #expect(throws: YAMLError.self) { try YAMLNode.parse(Array("a: 1\n---\nb: 1\n".utf8), file: "f.yaml") }
+  }
+
+  @Test func refused() {
+    for text in ["a: *x\n", "a: [", "a: 1\na: 2\n", String(repeating: "[", count: 200) + String(repeating: "]", count: 200)] {
+      #expect(throws: YAMLError.self) { try parse(text) }
+    }
+    let levels = (1..<40).map { "l\($0): &l\($0) [*l\($0 - 1), *l\($0 - 1)]" }.joined(separator: "\n")
+    #expect(throws: YAMLError.self) { try parse("l0: &l0 x\n" + levels) }
+    #expect(throws: YAMLError.self) { try parse("l0: &l0 x\n" + levels + "\n*l39 : 1\n") }
+  }
+}

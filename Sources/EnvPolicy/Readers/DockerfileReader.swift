@@ -6,8 +6,9 @@ import OCI
 struct DockerfileReader {
   private let syntax: DockerfileSyntax
   private let source: SourceText
-  /// Names of the stages so far, in lower case; a stage without a name has an empty one.
-  private var stages: [String] = []
+  /// Names of the stages so far, in lower case.
+  private var stages: Set<String> = []
+  private var stageCount = 0
   /// Arguments before the first FROM, which alone may stand in FROM.
   private var globals: [String: Binding] = [:]
   /// Arguments and variables of the stage.
@@ -58,10 +59,11 @@ struct DockerfileReader {
     let name =
       after.count >= 2 && after.first.map { text.text($0).lowercased() } == "as" ? text.text(after[after.startIndex + 1]).lowercased() : ""
     defer {
-      stages.append(name)
+      if !name.isEmpty { stages.insert(name) }
+      stageCount += 1
       locals = [:]
     }
-    let user = name.isEmpty ? "stage \(stages.count + 1)" : "stage '\(name)'"
+    let user = name.isEmpty ? "stage \(stageCount + 1)" : "stage '\(name)'"
     judge(text, image, user, instruction.start, globals, &collector)
   }
 
@@ -89,8 +91,8 @@ struct DockerfileReader {
 
   private func copySource(_ text: MappedText, _ range: Range<Int>, _ user: String, _ start: Int, _ collector: inout Collector) {
     // The number of a stage before this one.
-    if let number = Int(text.text(range)), number >= 0, number < stages.count { return }
-    judge(text, range, user, start, globals.merging(locals) { $1 }, &collector)
+    if let number = Int(text.text(range)), number >= 0, number < stageCount { return }
+    judge(text, range, user, start, locals, &collector)
   }
 
   // MARK: Variables
@@ -103,17 +105,21 @@ struct DockerfileReader {
       }
       for word in command.words where !word.text.contains("=") {
         // Inside a stage a bare ARG takes the value it has before the first FROM.
-        if !stages.isEmpty { locals[word.text] = globals[word.text] }
+        if stageCount > 0 { bind(word.text, globals[word.text]) }
       }
     }
   }
 
   private mutating func bind(_ name: String, _ binding: Binding?) {
-    if stages.isEmpty { globals[name] = binding } else { locals[name] = binding }
+    if stageCount == 0 {
+      globals.remember(name, binding)
+    } else {
+      locals.remember(name, binding)
+    }
   }
 
   private func binding(_ value: ShellWord, _ text: MappedText, isDefault: Bool) -> Binding? {
-    let expansion = Expansion(text, value.content, globals.merging(locals) { $1 })
+    let expansion = Expansion(text, value.content, stageCount == 0 ? globals : locals)
     guard expansion.unknown.isEmpty else { return nil }
     let isPlain = expansion.isLiteral && value.isVerbatim && text.isContiguous(value.content)
     return Binding(
@@ -164,7 +170,7 @@ struct DockerfileReader {
       if text.text(word).hasPrefix("--mount=") { mount(text, word, instruction.start, &collector) }
     }
     let context = ScriptContext(
-      user: "RUN", isImageFile: true, bindings: globals.merging(locals) { $1 }, statement: instruction.start)
+      user: "RUN", isImageFile: true, bindings: locals, statement: instruction.start)
     let command = text.slice(body..<text.count)
     if command.bytes.first == UInt8(ascii: "[") {
       if let script = Self.execForm(command) { collector.check(script: script, context) }

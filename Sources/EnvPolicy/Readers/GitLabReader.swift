@@ -40,7 +40,7 @@ enum GitLabReader {
         continue
       }
       let isPlain = expansion.isLiteral && yaml.range(value).isVerbatim
-      bindings[pair.key] = Binding(value: expansion.text, end: isPlain ? range.upperBound : expansion.end, isDefault: true)
+      bindings.remember(pair.key, Binding(value: expansion.text, end: isPlain ? range.upperBound : expansion.end, isDefault: true))
     }
     return bindings
   }

@@ -40,7 +40,7 @@ private struct PodReader {
         let user = "\(word) '\(name)' of \(owner)"
         if let image = container["image"] { collector.check(image: image, yaml, user: user) }
         // Kubernetes allows no resources on ephemeral containers.
-        if key != "ephemeralContainers" { checkResources(container, user, &collector) }
+        if key != "ephemeralContainers" { checkResources(container, user, isInit: key == "initContainers", &collector) }
       }
     }
     for volume in pod["volumes"]?.elements ?? [] {
@@ -51,14 +51,14 @@ private struct PodReader {
 
   // MARK: Resources
 
-  private func checkResources(_ container: YAMLNode, _ user: String, _ collector: inout Collector) {
+  private func checkResources(_ container: YAMLNode, _ user: String, isInit: Bool, _ collector: inout Collector) {
     guard let place = (container["name"] ?? container["image"]).map({ yaml.range($0).range }) ?? firstKey(container) else { return }
     let resources = container["resources"]
     // A value that a template or a variable gives cannot be judged here.
     if let resources, resources.isScalar { return }
     check("cpu", .cpuUnbounded, resources, user, place, &collector)
     check("memory", .memoryUnbounded, resources, user, place, &collector)
-    checkGPU(container, resources, user, place, &collector)
+    checkGPU(container, resources, user, isInit: isInit, place, &collector)
   }
 
   private func firstKey(_ container: YAMLNode) -> Range<Int>? {
@@ -90,7 +90,9 @@ private struct PodReader {
     return ["gpu", "mig-", "npu", "xpu", "ascend", "gaudi", "vgpu", "dcu", "mlu"].contains { device.contains($0) }
   }
 
-  private func checkGPU(_ container: YAMLNode, _ resources: YAMLNode?, _ user: String, _ place: Range<Int>, _ collector: inout Collector) {
+  private func checkGPU(
+    _ container: YAMLNode, _ resources: YAMLNode?, _ user: String, isInit: Bool, _ place: Range<Int>, _ collector: inout Collector
+  ) {
     let limits = (resources?["limits"]?.entries ?? []).filter { Self.isDevice($0.key) }
     for request in resources?["requests"]?.entries ?? [] where Self.isDevice(request.key) {
       let limit = limits.first { $0.key == request.key }
@@ -102,19 +104,18 @@ private struct PodReader {
     }
     let claims = resources?["claims"]?.elements.isEmpty == false  // Dynamic resource allocation.
     let asked = !limits.isEmpty || claims || (resources?["requests"]?.entries ?? []).contains { Self.isDevice($0.key) }
-    guard !asked, let sign = gpuSign(container) else { return }
+    guard !asked, let sign = gpuSign(container, isInit: isInit) else { return }
     collector.report(
       .gpuUnbounded, at: place, statement: place.lowerBound, "\(user) uses GPUs (\(sign)) and limits none", object: user)
   }
 
   /// What shows that a container is meant to use a GPU.
-  private func gpuSign(_ container: YAMLNode) -> String? {
+  private func gpuSign(_ container: YAMLNode, isInit: Bool) -> String? {
     for variable in container["env"]?.elements ?? [] where variable["name"]?.scalarText == "NVIDIA_VISIBLE_DEVICES" {
       let value = variable["value"]?.scalarText ?? ""
       if !["none", "void", ""].contains(value) { return "NVIDIA_VISIBLE_DEVICES is \(value)" }
     }
     // Init containers usually prepare files in the same image.
-    let isInit = pod["initContainers"]?.elements.contains { $0.mark == container.mark } ?? false
     guard !isInit else { return nil }
     let image = container["image"]?.scalarText.lowercased() ?? ""
     let parts = image.split { "/:-_.".contains($0) }

@@ -10,6 +10,8 @@ struct YAMLSource {
   private let text: [UInt8]
   /// Offsets of the lines as YAML 1.1 breaks them: also at a lone CR, at NEL, LS and PS.
   private let lineStarts: [Int]
+  /// For long lines, the offset in `text` of every 1024th code point.
+  private let longLines: [Int: [Int]]
 
   /// - Throws: `YAMLError` for what is no YAML.
   init(_ source: SourceText) throws(YAMLError) {
@@ -23,6 +25,27 @@ struct YAMLSource {
     self.text = text
     documents = try YAMLNode.parseStream(text, file: source.path)
     lineStarts = Self.lineStarts(source)
+    longLines = Self.longLines(text, lineStarts.map { $0 - source.byteOrderMark })
+  }
+
+  /// Every so many code points the offset is remembered in lines that are longer, so that a document in one line needs no walk through
+  /// all of it for every value.
+  private static let step = 1024
+
+  private static func longLines(_ text: [UInt8], _ starts: [Int]) -> [Int: [Int]] {
+    var found: [Int: [Int]] = [:]
+    for (number, start) in starts.enumerated() {
+      let end = number + 1 < starts.count ? starts[number + 1] : text.count
+      guard end - start > step else { continue }
+      var count = 0
+      var steps: [Int] = []
+      for offset in start..<end where text[offset] & 0xC0 != 0x80 {
+        if count % step == 0 { steps.append(offset) }
+        count += 1
+      }
+      found[number] = steps
+    }
+    return found
   }
 
   private static func lineStarts(_ source: SourceText) -> [Int] {
@@ -47,6 +70,11 @@ struct YAMLSource {
     guard mark.line >= 1, mark.line <= lineStarts.count else { return source.bytes.count }
     var offset = lineStarts[mark.line - 1] - source.byteOrderMark
     var column = 1
+    if let steps = longLines[mark.line - 1], mark.column > Self.step {
+      let known = min((mark.column - 1) / Self.step, steps.count - 1)
+      offset = steps[known]
+      column = 1 + known * Self.step
+    }
     while column < mark.column, offset < text.count {
       offset += 1
       while offset < text.count, text[offset] & 0xC0 == 0x80 { offset += 1 }
@@ -71,7 +99,10 @@ struct YAMLSource {
     if end <= bytes.count, bytes[start..<end].elementsEqual(wanted), !isQuoted || (end < bytes.count && bytes[end] == bytes[start - 1]) {
       return (start..<end, true)
     }
-    return (start..<max(start, source.lineRange(source.lineIndex(of: start)).upperBound), false)
+    // The start of it is enough for people.
+    var shown = max(start, min(source.lineRange(source.lineIndex(of: start)).upperBound, start + 200))
+    while shown < bytes.count, shown > start, bytes[shown] & 0xC0 == 0x80 { shown -= 1 }
+    return (start..<shown, false)
   }
 
   /// The offset of a value after its anchor and tag.

@@ -31,6 +31,13 @@ extension Collector {
     report(.certificateChecksOff, at: range, statement: statement, "\(user): \(name)=\(value) switches certificate checks off")
   }
 
+  private static let unsafeOptions: [(programs: Set<String>, words: Set<String>)] = [
+    (["wget"], ["--no-check-certificate"]), (["aria2c"], ["--check-certificate=false"]),
+    (["pip", "pip3", "python", "python3", "uv"], ["--trusted-host", "--allow-insecure-host"]),
+    (["apt-get", "apt"], ["--allow-unauthenticated", "--force-yes", "--allow-insecure-repositories"]),
+    (["docker", "podman", "nerdctl", "skopeo", "buildah"], ["--tls-verify=false", "--src-tls-verify=false", "--insecure-registry"]),
+  ]
+
   private static func unsafeOption(_ command: ShellCommand) -> (program: String, option: ShellWord)? {
     if let (program, arguments) = command.invocation(of: ["curl"]) {
       let remote = arguments.contains { DownloadReview.isRemote($0.text) || $0.text.hasPrefix("$") }
@@ -41,13 +48,7 @@ extension Collector {
       return arguments.first { $0.text.lowercased() == "http.sslverify=false" }.map { (program, $0) }
         ?? gitConfiguration(program, arguments)
     }
-    let options: [(programs: Set<String>, words: Set<String>)] = [
-      (["wget"], ["--no-check-certificate"]), (["aria2c"], ["--check-certificate=false"]),
-      (["pip", "pip3", "python", "python3", "uv"], ["--trusted-host", "--allow-insecure-host"]),
-      (["apt-get", "apt"], ["--allow-unauthenticated", "--force-yes", "--allow-insecure-repositories"]),
-      (["docker", "podman", "nerdctl", "skopeo", "buildah"], ["--tls-verify=false", "--src-tls-verify=false", "--insecure-registry"]),
-    ]
-    for option in options {
+    for option in unsafeOptions {
       guard let (program, arguments) = command.invocation(of: option.programs) else { continue }
       let found = arguments.first { word in
         option.words.contains(word.text) || option.words.contains(String(word.text.prefix { $0 != "=" }))

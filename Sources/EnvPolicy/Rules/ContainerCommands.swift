@@ -10,9 +10,9 @@ struct CommandImage {
 }
 
 enum ContainerCommands {
-  private static let engines: Set<String> = ["docker", "podman", "nerdctl", "docker.exe"]
-  private static let unpackers: Set<String> = ["apptainer", "singularity"]
-  private static let schedulers: Set<String> = ["srun", "sbatch", "salloc"]
+  static let engines: Set<String> = ["docker", "podman", "nerdctl", "docker.exe"]
+  static let unpackers: Set<String> = ["apptainer", "singularity"]
+  static let schedulers: Set<String> = ["srun", "sbatch", "salloc"]
 
   /// The images `command` uses; `text` is the script it stands in.
   static func images(in command: ShellCommand, _ text: MappedText) -> [CommandImage] {

@@ -5,10 +5,13 @@ import EnvCore
 struct DownloadReview {
   private let script: ShellScript
   private let verifies: Bool
+  /// The commands of each pipeline.
+  private let pipelines: [Int: [Int]]
   private let checkedOutCommit: Bool
 
   init(_ script: ShellScript) {
     self.script = script
+    pipelines = Dictionary(grouping: script.commands.indices) { script.commands[$0].pipeline }
     verifies = script.commands.contains(where: Self.isVerification)
     checkedOutCommit = script.commands.contains { command in
       guard let (_, arguments) = command.invocation(of: ["git"]) else { return false }
@@ -17,9 +20,16 @@ struct DownloadReview {
     }
   }
 
+  private static let digesters: Set<String> = [
+    "sha256sum", "sha512sum", "sha384sum", "sha224sum", "b2sum", "b3sum", "gpgv", "minisign", "rhash",
+  ]
+  private static let verifiers = digesters.union(["shasum", "gpg", "gpg2", "cosign", "openssl"])
+  private static let fetchers: Set<String> = ["curl", "wget", "aria2c", "axel"]
+
   /// SHA-2, BLAKE2 and signatures; MD5 and SHA-1 prove nothing any more.
   private static func isVerification(_ command: ShellCommand) -> Bool {
-    if command.invocation(of: ["sha256sum", "sha512sum", "sha384sum", "sha224sum", "b2sum", "b3sum", "gpgv", "minisign", "rhash"]) != nil {
+    guard command.runsAnother || verifiers.contains(command.program) else { return false }
+    if command.invocation(of: digesters) != nil {
       return true
     }
     if let (_, arguments) = command.invocation(of: ["shasum"]) {
@@ -35,7 +45,7 @@ struct DownloadReview {
 
   /// Judges one command.
   func check(_ command: ShellCommand, _ text: MappedText, _ context: ScriptContext, _ statement: Int, into collector: inout Collector) {
-    if let (program, arguments) = command.invocation(of: ["curl", "wget", "aria2c", "axel"]) {
+    if let (program, arguments) = command.invocation(of: Self.fetchers) {
       checkFetch(program, Array(arguments), command, text, context, statement, into: &collector)
     }
     checkRunSubstitution(command, text, context, statement, into: &collector)
@@ -98,8 +108,8 @@ struct DownloadReview {
   }
 
   private func consumer(of command: ShellCommand) -> String? {
-    for other in script.commands where other.pipeline == command.pipeline {
-      if let (program, _) = other.invocation(of: Self.consumers) { return program }
+    for index in pipelines[command.pipeline] ?? [] {
+      if let (program, _) = script.commands[index].invocation(of: Self.consumers) { return program }
     }
     return nil
   }

@@ -23,6 +23,7 @@ enum DigestForm: Sendable {
 extension Collector {
   /// Judges an image by what is written and by what its variables' defaults say.
   mutating func check(_ mention: ImageMention) {
+    guard !isFull else { return }
     let expansion = mention.expansion
     let written = source.text(mention.range)
     guard expansion.unknown.isEmpty else { return checkUnknown(mention, written: written) }
@@ -40,7 +41,7 @@ extension Collector {
     guard judgement.rule.severity == .error else { return }
     let names = expansion.defaults.map { "'\($0)'" }.joined(separator: ", ")
     report(
-      .unpinnedDefault, at: mention.range, statement: mention.statement,
+      judgement.rule == .malformedReference ? judgement.rule : .unpinnedDefault, at: mention.range, statement: mention.statement,
       "\(mention.user): \(written) is '\(expansion.text)' unless \(names) is set, and \(judgement.problem)", suggestion: suggestion,
       pin: pin)
   }

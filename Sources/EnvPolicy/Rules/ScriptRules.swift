@@ -21,15 +21,35 @@ extension Collector {
     var context = context
     let downloads = DownloadReview(script)
     for command in script.commands {
-      let statement = context.statement ?? commandStart(command, text)
-      checkImages(command, text, context, statement)
-      if context.isImageFile { checkInstalls(command, text, context, statement) }
-      downloads.check(command, text, context, statement, into: &self)
-      checkCertificates(command, text, context, statement)
-      checkNested(command, text, context, depth)
+      if Self.matters(command) {
+        let statement = context.statement ?? commandStart(command, text)
+        checkImages(command, text, context, statement)
+        if context.isImageFile { checkInstalls(command, text, context, statement) }
+        downloads.check(command, text, context, statement, into: &self)
+        checkCertificates(command, text, context, statement)
+        checkNested(command, text, context, depth)
+      }
       bind(command, text, &context.bindings)
     }
   }
+
+  /// Programs that some rule has something to say about.
+  private static let programs: Set<String> = ContainerCommands.engines.union(ContainerCommands.unpackers).union(
+    ContainerCommands.schedulers
+  )
+  .union(shells).union([
+    "apt-get", "apt", "aptitude", "uv", "pipx", "curl", "wget", "aria2c", "axel", "git", "huggingface-cli", "hf", "modelscope", "skopeo",
+    "buildah", "export", "env", "declare", "source", ".",
+  ])
+  private static let shells: Set<String> = ["sh", "bash", "dash", "ash", "zsh", "ksh", "sbatch", "ssh"]
+
+  /// Most commands of a script are none of the rules' business, and finding out must cost little.
+  private static func matters(_ command: ShellCommand) -> Bool {
+    command.runsAnother || programs.contains(command.program) || command.program.hasPrefix("pip") || command.program.hasPrefix("python")
+      || !command.assignments.isEmpty
+  }
+
+  private static let assigners: Set<String> = ["export", "local", "declare", "readonly", "typeset"]
 
   private func commandStart(_ command: ShellCommand, _ text: MappedText) -> Int {
     let words = command.assignments.map(\.value) + command.words
@@ -45,7 +65,7 @@ extension Collector {
   /// Judges one image of a command line.
   mutating func check(_ image: CommandImage, _ text: MappedText, _ context: ScriptContext, _ statement: Int) {
     let range = text.fileRange(image.range)
-    guard !range.isEmpty else { return }
+    guard !range.isEmpty, !isFull else { return }
     var expansion = Expansion(text, image.range, context.bindings)
     if image.user.hasSuffix("--container-image") { expansion.rewrite(ContainerCommands.fromPyxis) }
     if image.word.isVerbatim, expansion.isLiteral, text.isContiguous(image.range) { expansion.setEnd(range.upperBound) }
@@ -54,7 +74,7 @@ extension Collector {
 
   /// Scripts inside the script: `bash -c '…'`, `bash <<EOF`, `sbatch <<EOF`.
   private mutating func checkNested(_ command: ShellCommand, _ text: MappedText, _ context: ScriptContext, _ depth: Int) {
-    guard let (_, arguments) = command.invocation(of: ["sh", "bash", "dash", "ash", "zsh", "ksh", "sbatch", "ssh"]) else { return }
+    guard let (_, arguments) = command.invocation(of: Self.shells) else { return }
     if let document = command.document { check(script: text.slice(document), context, depth: depth + 1) }
     var rest = arguments
     while let word = rest.popFirst() {
@@ -67,7 +87,7 @@ extension Collector {
   /// Remembers what variables hold from here on.
   private func bind(_ command: ShellCommand, _ text: MappedText, _ bindings: inout [String: Binding]) {
     var assignments = command.words.isEmpty ? command.assignments : []
-    if ["export", "local", "declare", "readonly", "typeset", "ENV"].contains(command.program) {
+    if Self.assigners.contains(command.program) {
       assignments += command.words.dropFirst().compactMap { $0.assignment(in: text) }
     }
     for (name, value) in assignments {
@@ -77,9 +97,11 @@ extension Collector {
         continue
       }
       let isPlain = expansion.isLiteral && value.isVerbatim && text.isContiguous(value.content)
-      bindings[name] = Binding(
-        value: expansion.isLiteral ? value.text : expansion.text,
-        end: isPlain ? text.fileRange(value.content).upperBound : expansion.end, isDefault: true)
+      bindings.remember(
+        name,
+        Binding(
+          value: expansion.isLiteral ? value.text : expansion.text,
+          end: isPlain ? text.fileRange(value.content).upperBound : expansion.end, isDefault: true))
     }
     // `: "${IMAGE:=python:3.11}"` gives a default in passing.
     guard command.program == ":" else { return }
@@ -87,7 +109,7 @@ extension Collector {
       let name = String(word.text.dropFirst(2).prefix { $0 == "_" || $0.isLetter || $0.isNumber })
       let expansion = Expansion(text, word.content, bindings)
       guard expansion.unknown.isEmpty else { continue }
-      bindings[name] = Binding(value: expansion.text, end: expansion.end, isDefault: true)
+      bindings.remember(name, Binding(value: expansion.text, end: expansion.end, isDefault: true))
     }
   }
 }

@@ -9,6 +9,13 @@ struct Binding: Sendable {
   var isDefault: Bool
 }
 
+extension [String: Binding] {
+  /// Notes a value, or forgets one. No file people wrote has a thousand variables, and copies of larger tables would take for ever.
+  mutating func remember(_ name: String, _ binding: Binding?) {
+    if count < 1000 || self[name] != nil { self[name] = binding }
+  }
+}
+
 /// A word with its variables replaced by what the file says of them.
 struct Expansion: Sendable {
   private(set) var text = ""
@@ -72,7 +79,7 @@ struct Expansion: Sendable {
 
   private mutating func note(unknown name: String) {
     isLiteral = false
-    if !unknown.contains(name) { unknown.append(name) }
+    if unknown.count < 8, !unknown.contains(name) { unknown.append(name) }
   }
 
   private mutating func replace(_ text: MappedText, _ range: Range<Int>, _ bindings: [String: Binding], isWhole: Bool) {
@@ -114,7 +121,7 @@ struct Expansion: Sendable {
     // Values of values can double at every step; no reference is this long.
     guard text.utf8.count + binding.value.utf8.count <= 16_384 else { return note(unknown: name) }
     text += binding.value
-    if binding.isDefault, !defaults.contains(name) { defaults.append(name) }
+    if binding.isDefault, defaults.count < 8, !defaults.contains(name) { defaults.append(name) }
     if isWhole { end = binding.end }
   }
 

@@ -48,9 +48,12 @@ struct ShellCommand: Sendable {
   var document: Range<Int>?
 
   /// The name of the program, without its folder.
-  var program: String { words.first.map { Self.baseName($0.text) } ?? "" }
+  fileprivate(set) var program = ""
 
-  static func baseName(_ text: String) -> String { text.split(separator: "/").last.map(String.init) ?? text }
+  static func baseName(_ text: String) -> String {
+    guard let slash = text.utf8.lastIndex(of: UInt8(ascii: "/")) else { return text }
+    return String(text[text.utf8.index(after: slash)...])
+  }
 
   /// Programs that run the command in their arguments.
   private static let runners: Set<String> = [
@@ -58,14 +61,24 @@ struct ShellCommand: Sendable {
     "ionice", "setsid", "stdbuf", "watch", "flock", "retry", "su-exec", "gosu", "tini", "unbuffer", "echo_and_run", "run",
   ]
 
+  /// Whether the program runs the command in its arguments.
+  fileprivate(set) var runsAnother = false
+
   /// The first of `programs` this command runs, directly or through another program, and its arguments.
   func invocation(of programs: Set<String>) -> (program: String, arguments: ArraySlice<ShellWord>)? {
-    guard let first = words.first else { return nil }
-    let name = Self.baseName(first.text)
-    if programs.contains(name) { return (name, words.dropFirst()) }
-    guard Self.runners.contains(name) else { return nil }
+    guard !words.isEmpty else { return nil }
+    if programs.contains(program) { return (program, words.dropFirst()) }
+    guard runsAnother else { return nil }
     guard let index = words.indices.dropFirst().first(where: { programs.contains(Self.baseName(words[$0].text)) }) else { return nil }
     return (Self.baseName(words[index].text), words[(index + 1)...])
+  }
+}
+
+extension ShellCommand {
+  /// Works out the program once: every rule asks for it.
+  fileprivate mutating func nameProgram() {
+    program = words.first.map { Self.baseName($0.text) } ?? ""
+    runsAnother = Self.runners.contains(program)
   }
 }
 
@@ -142,6 +155,7 @@ private struct ShellParser {
     defer { command = ShellCommand() }
     guard !command.words.isEmpty || !command.assignments.isEmpty else { return }
     command.pipeline = pipeline
+    command.nameProgram()
     for number in pendingDocuments.indices where pendingDocuments[number].command < 0 { pendingDocuments[number].command = commands.count }
     commands.append(command)
   }
@@ -180,6 +194,8 @@ private struct ShellParser {
     while let byte = peek(0), byte == 32 || byte == 9 { index += 1 }
     guard let target = scanWord() else { return }
     if symbol == "<<" || symbol == "<<-" {
+      // More on one line than anybody writes are left alone: each command looks through them.
+      guard pendingDocuments.count < 100 else { return }
       pendingDocuments.append((target.text, symbol == "<<-", -1))
     } else {
       command.redirections.append(.init(symbol: symbol, target: target))

@@ -1,4 +1,4 @@
-/// SARIF 2.1.0 (OASIS, "Static Analysis Results Interchange Format"): the part of it that envctl writes. What a result means is the caller's.
+/// SARIF 2.1.0 (OASIS, "Static Analysis Results Interchange Format"): the part that envctl writes. What a result means is the caller's.
 import EnvCore
 
 /// A SARIF log with one run.

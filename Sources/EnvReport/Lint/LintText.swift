@@ -14,9 +14,8 @@ public struct LintText: Sendable {
 
   private static func block(_ finding: Finding) -> String {
     let place = finding.place
-    var lines = [
-      "\(place.file):\(place.line):\(place.column): \(finding.severity.rawValue): \(finding.message) [\(finding.rule.id) \(finding.rule.name)]"
-    ]
+    let head = "\(place.file):\(place.line):\(place.column): \(finding.severity.rawValue): "
+    var lines = [head + "\(finding.message) [\(finding.rule.id) \(finding.rule.name)]"]
     if let excerpt = place.excerpt {
       let number = "\(place.line)"
       let margin = String(repeating: " ", count: number.utf8.count)

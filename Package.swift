@@ -76,7 +76,8 @@ let floor5: [Target] = [
   module(
     "EnvFlow",
     [
-      "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle",
+      "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvGPU",
+      "CDI",
       "EnvTrust", "EnvPolicy", "EnvLaunch", "EnvDrift", system,
     ]),
   module("EnvReport", ["EnvCore", "EnvDrift", "EnvPolicy"]),
@@ -113,7 +114,7 @@ let testTargets: [Target] = [
     dependencies: ["EnvCore", "CLinux", "OCI", "Hashing", "SafeFS", "ChildProcess", "LoopbackHTTP", "TestSupport", system],
     path: "Tests/RegistryHarness", swiftSettings: strict),
   .executableTarget(
-    name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system],
+    name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "CDI", "EnvLaunch", system],
     path: "Tests/LaunchDriver", swiftSettings: strict),
   tests("HTTP", ["EnvCore", "LoopbackHTTP"]),
   tests("ChildProcess", ["EnvCore", system]),
@@ -130,7 +131,7 @@ let testTargets: [Target] = [
   tests("CDI", ["EnvCore", "SafeFS", "StrictYAML", "TestSupport", system]),
   tests("EnvGPU", ["EnvCore", "CDI", "EnvCatalog", "SafeFS", "TestSupport", system]),
   tests("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", "TestSupport", system]),
-  tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "TestSupport", "launch-driver", system]),
+  tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "CDI", "TestSupport", "launch-driver", system]),
   tests("EnvDrift", ["EnvCore"]),
   tests("EnvPolicy", ["EnvCore", "OCI", "SafeFS", "StrictYAML", "TestSupport", system]),
   tests("EnvReport", ["EnvCore", "EnvPolicy"]),

@@ -32,7 +32,6 @@ extension Workbench {
   /// - Parameter allowUnpinned: Use what the pinning rules refuse, and let the lock record that.
   /// - Throws: Verification errors when any byte differs from its pin; nothing of it can be launched then. `PolicyError.unpinned`.
   public func provision(_ project: ProjectFile, allowUnpinned: Bool = false) throws -> ReadyEnvironment {
-    guard project.gpu != .required else { throw FlowError.noGPUSupport }
     // Said before minutes of fetching, not after.
     try ContainerLauncher(home: store.home).requireRoot()
     let lock = try EnvironmentLock.read(in: project.folder)

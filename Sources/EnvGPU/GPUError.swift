@@ -48,7 +48,7 @@ public enum GPUError: Diagnostic {
   public var hint: String? {
     switch self {
     case .badRequest: "write none, optional, required, all, or devices such as 0,1 or GPU-… or nvidia.com/gpu=0"
-    case .noGPU: "`envctl gpu list` shows what was found; `gpu: optional` works on the processor where there is none"
+    case .noGPU: "`envctl gpu list` shows what was found; `gpu: none` works on the processor"
     case .unknownDevice(let name, let known):
       didYouMean(name, among: known) ?? (known.isEmpty ? nil : "known: " + known.joined(separator: ", "))
     case .ambiguousDevice: "write the full name"

@@ -13,7 +13,8 @@ import SafeFS
 ///   every version has. `enable-cuda-compat`, `disable-device-node-modification` and those for `/dev/dri/by-path` are left out.
 /// - Without such a program, the libraries are mounted below `/usr/local/nvidia/lib64` under each of their names, a folder that NVIDIA's
 ///   images have on their library path, and envctl appends it to `LD_LIBRARY_PATH`.
-/// - The files of X11, Vulkan, EGL and GBM are left out: the environments compute.
+/// - The files of X11, Vulkan, EGL and GBM, libraries without the driver's version in their name and the variable `NVIDIA_CTK_LIBCUDA_DIR`
+///   of newer versions are left out: the environments compute.
 extension NVIDIAHost {
   static let kind = CDIKind(vendor: "nvidia.com", name: "gpu")
   static let libraryFolder = "/usr/local/nvidia/lib64"

@@ -18,6 +18,8 @@ struct UpCommand: ReportingCommand {
   @Argument(help: "The environment, for a folder without envctl.yaml.")
   var name: String?
 
+  @OptionGroup var gpus: GPUOptions
+
   @Flag(help: "Bring up what the pinning rules refuse; envctl.lock records that it was allowed.")
   var allowUnpinned = false
 
@@ -25,7 +27,7 @@ struct UpCommand: ReportingCommand {
     let workbench = try common.workbench()
     var options = options
     options.environment = name ?? options.environment
-    let result = try workbench.up(try options.project(workbench.catalog), allowUnpinned: allowUnpinned)
+    let result = try workbench.up(try options.project(workbench.catalog), gpu: gpus.request, allowUnpinned: allowUnpinned)
     switch common.format {
     case .json: try Console.printJSON(UpDocument(result))
     case .text:

@@ -1,3 +1,4 @@
+/// Folders of specifications: which file describes a device, and what several devices change together.
 import CDI
 import EnvCore
 import SafeFS
@@ -5,7 +6,6 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Folders of specifications: which file describes a device, and what several devices change together.
 @Suite struct RegistryTests {
   private func spec(_ kind: String, _ devices: [String], variable: String, common: String? = nil) -> String {
     let list = devices.map { "{name: \($0), containerEdits: {env: [\"\(variable)_\($0)=1\"]}}" }.joined(separator: ", ")

@@ -1,9 +1,9 @@
+/// Reading CDI specifications: what is taken over, what is refused and where.
 import CDI
 import EnvCore
 import StrictYAML
 import Testing
 
-/// Reading CDI specifications: what is taken over, what is refused and where.
 @Suite struct SpecParsingTests {
   private func parse(_ text: String) throws -> CDISpec { try CDISpec(Array(text.utf8), file: "spec") }
 

@@ -1,9 +1,9 @@
+/// Every kind of CDI edit in a runtime configuration.
 import CDI
 import EnvCore
 import OCI
 import Testing
 
-/// Every kind of CDI edit in a runtime configuration.
 @testable import EnvBundle
 
 @Suite struct DeviceInjectionTests {

@@ -1,3 +1,4 @@
+/// Whole hosts without an installed specification, and what envctl makes of them.
 import CDI
 import EnvCatalog
 import EnvCore
@@ -6,7 +7,6 @@ import SafeFS
 import TestSupport
 import Testing
 
-/// Whole hosts without an installed specification, and what envctl makes of them.
 @Suite(.needs(.root)) struct GenerationTests {
   private func names(_ spec: CDISpec) -> [String] { spec.devices.map(\.name) }
   private func nodes(_ edits: ContainerEdits?) -> [String] { edits?.deviceNodes.map(\.path) ?? [] }

@@ -1,10 +1,10 @@
+/// A whole host described in a folder: its device nodes, what /proc and /sys say, its libraries and the linker's cache of them.
 import EnvCore
 import EnvGPU
 import SafeFS
 import SystemPackage
 import TestSupport
 
-/// A whole host described in a folder: its device nodes, what /proc and /sys say, its libraries and the linker's cache of them.
 struct HostFixture {
   let root: FilePath
   private var cache: [(name: String, path: String)] = []

@@ -1,10 +1,10 @@
+/// The linker's cache: its formats, its limits, and this machine's own against ldconfig's reading.
 import EnvCore
 import EnvGPU
 import SafeFS
 import TestSupport
 import Testing
 
-/// The linker's cache: its formats, its limits, and this machine's own against ldconfig's reading.
 @Suite struct LinkerCacheTests {
   private let builder = LinkerCacheBuilder(entries: [
     ("libcuda.so.1", "/usr/lib/x86_64-linux-gnu/libcuda.so.1", 0x0303), ("libcuda.so.1", "/usr/lib32/libcuda.so.1", 0x0003),

@@ -1,3 +1,4 @@
+/// Hosts and images that fit, and all the ways in which they do not.
 import CDI
 import EnvCatalog
 import EnvCore
@@ -6,7 +7,6 @@ import SafeFS
 import TestSupport
 import Testing
 
-/// Hosts and images that fit, and all the ways in which they do not.
 @Suite(.needs(.root)) struct PreflightTests {
   private func findings(
     _ host: HostFixture, _ environment: [String] = [], facts: EnvironmentFacts? = nil, built: [String] = [], devices: String = "all"

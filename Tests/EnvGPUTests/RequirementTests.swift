@@ -1,8 +1,8 @@
+/// The grammar of `NVIDIA_REQUIRE_*`, and what names of GPUs tell.
 import EnvCatalog
 import EnvCore
 import Testing
 
-/// The grammar of `NVIDIA_REQUIRE_*`, and what names of GPUs tell.
 @testable import EnvGPU
 
 @Suite struct RequirementTests {

@@ -1,3 +1,4 @@
+/// From words to devices.
 import CDI
 import EnvCore
 import EnvGPU
@@ -5,7 +6,6 @@ import SafeFS
 import TestSupport
 import Testing
 
-/// From words to devices.
 @Suite struct RequestTests {
   @Test func words() throws {
     #expect(try GPURequest(parsing: "none") == .none)

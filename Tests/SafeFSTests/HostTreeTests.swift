@@ -1,9 +1,9 @@
+/// A host below a root: no path leads out, and links mean what they mean on that host.
 import SafeFS
 import SystemPackage
 import TestSupport
 import Testing
 
-/// A host below a root: no path leads out, and links mean what they mean on that host.
 @Suite struct HostTreeTests {
   private func withTree(_ body: (HostTree, FilePath) throws -> Void) throws {
     try withTemporaryFolder { folder in

@@ -46,11 +46,12 @@ let floor1: [Target] = [
   module("ChildProcess", ["EnvCore", "CLinux", system]),
 ]
 
-/// F2: registries, content-addressed storage, and the catalog of pinned environments.
+/// F2: registries, content-addressed storage, the catalog of pinned environments, and device specifications.
 let floor2: [Target] = [
   module("EnvRegistry", ["EnvCore", "OCI", "HTTP", "Hashing", "SafeFS", "ChildProcess", system]),
   module("EnvStore", ["EnvCore", "OCI", "Hashing", "Archive", "Compression", "SafeFS", system]),
   module("EnvCatalog", ["EnvCore", "OCI", "StrictYAML", "Hashing", "SafeFS", system]),
+  module("CDI", ["EnvCore", "StrictYAML", "SafeFS", system]),
 ]
 
 /// F3: what is made from them: images from recipes, bundles for a runtime.
@@ -58,7 +59,8 @@ let floor3: [Target] = [
   module(
     "EnvImage",
     ["EnvCore", "OCI", "HTTP", "Hashing", "Archive", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "EnvCatalog", system]),
-  module("EnvBundle", ["EnvCore", "OCI", "SafeFS", "EnvStore", "EnvCatalog", system]),
+  module("EnvBundle", ["EnvCore", "OCI", "SafeFS", "EnvStore", "EnvCatalog", "CDI", system]),
+  module("EnvGPU", ["EnvCore", "SafeFS", "EnvCatalog", "CDI", system]),
   module("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", system]),
   module("EnvPolicy", ["EnvCore", "OCI", "StrictYAML", "Hashing", "SafeFS", system]),
 ]
@@ -74,7 +76,8 @@ let floor5: [Target] = [
   module(
     "EnvFlow",
     [
-      "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle",
+      "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvGPU",
+      "CDI",
       "EnvTrust", "EnvPolicy", "EnvLaunch", "EnvDrift", system,
     ]),
   module("EnvReport", ["EnvCore", "EnvDrift", "EnvPolicy"]),
@@ -85,8 +88,9 @@ let floor6: [Target] = [
   .executableTarget(
     name: "envctl",
     dependencies: [
-      "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvTrust", "EnvLaunch",
-      "EnvDrift", "EnvFlow", "EnvPolicy", "EnvReport", argumentParser, system,
+      "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvGPU", "CDI",
+      "EnvTrust",
+      "EnvLaunch", "EnvDrift", "EnvFlow", "EnvPolicy", "EnvReport", argumentParser, system,
     ],
     swiftSettings: strict)
 ]
@@ -110,7 +114,7 @@ let testTargets: [Target] = [
     dependencies: ["EnvCore", "CLinux", "OCI", "Hashing", "SafeFS", "ChildProcess", "LoopbackHTTP", "TestSupport", system],
     path: "Tests/RegistryHarness", swiftSettings: strict),
   .executableTarget(
-    name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvLaunch", system],
+    name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "CDI", "EnvLaunch", system],
     path: "Tests/LaunchDriver", swiftSettings: strict),
   tests("HTTP", ["EnvCore", "LoopbackHTTP"]),
   tests("ChildProcess", ["EnvCore", system]),
@@ -123,9 +127,11 @@ let testTargets: [Target] = [
       "EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "LoopbackHTTP", "TestSupport",
       system,
     ]),
-  tests("EnvBundle", ["EnvCore", "OCI", system]),
+  tests("EnvBundle", ["EnvCore", "OCI", "CDI", system]),
+  tests("CDI", ["EnvCore", "SafeFS", "StrictYAML", "TestSupport", system]),
+  tests("EnvGPU", ["EnvCore", "CDI", "EnvCatalog", "SafeFS", "TestSupport", system]),
   tests("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", "TestSupport", system]),
-  tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "TestSupport", "launch-driver", system]),
+  tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "CDI", "TestSupport", "launch-driver", system]),
   tests("EnvDrift", ["EnvCore"]),
   tests("EnvPolicy", ["EnvCore", "OCI", "SafeFS", "StrictYAML", "TestSupport", system]),
   tests("EnvReport", ["EnvCore", "EnvPolicy"]),

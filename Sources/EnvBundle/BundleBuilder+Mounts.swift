@@ -9,7 +9,7 @@ extension BundleBuilder {
   static let readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
   /// The isolation rests on what is mounted here, so nothing else may be.
-  private static let reserved: Set<String> = ["/", "/proc", "/sys", "/sys/fs/cgroup", "/dev", "/dev/pts", "/dev/mqueue"]
+  static let reserved: Set<String> = ["/", "/proc", "/sys", "/sys/fs/cgroup", "/dev", "/dev/pts", "/dev/mqueue"]
 
   /// The system's mounts, then the host's, then the user's from the outside in, so that none hides another.
   func mounts(for request: LaunchRequest) throws(BundleError) -> [RuntimeSpec.Mount] {

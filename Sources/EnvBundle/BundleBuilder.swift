@@ -22,13 +22,15 @@ public struct BundleBuilder: Sendable {
   /// The configuration for one container.
   public func spec(for request: LaunchRequest) throws(BundleError) -> RuntimeSpec {
     guard Self.isHostname(request.hostname) else { throw .badHostname(request.hostname) }
-    return RuntimeSpec(
+    var spec = RuntimeSpec(
       process: try process(for: request), root: RuntimeSpec.Root(path: rootPath, readonly: false), hostname: request.hostname,
       mounts: try mounts(for: request),
       linux: RuntimeSpec.Linux(
         namespaces: [.pid, .ipc, .uts, .mount, .cgroup].map { RuntimeSpec.Namespace(type: $0) }, cgroupsPath: request.cgroupsPath,
         resources: RuntimeSpec.Resources(devices: [RuntimeSpec.DeviceRule(allow: false, access: "rwm")]), seccomp: .standard,
         maskedPaths: Self.maskedPaths, readonlyPaths: Self.readonlyPaths))
+    if let devices = request.devices { try spec.inject(devices) }
+    return spec
   }
 
   /// The process of `request`; also what `exec` runs in a container that is there already.

@@ -16,6 +16,10 @@ public enum BundleError: Diagnostic {
   case badVariable(name: String)
   /// A hostname sethostname(2) does not take.
   case badHostname(String)
+  /// A device node without type or numbers: nobody looked at the host's.
+  case incompleteDevice(path: String)
+  /// Network devices of a CDI specification in a container that has no network of its own, or with a runtime that cannot move them.
+  case netDevices(names: [String], reason: String)
 
   public var summary: String {
     switch self {
@@ -27,6 +31,9 @@ public enum BundleError: Diagnostic {
     case .reservedMount(let destination): "nothing can be mounted over \(destination) in the container"
     case .badVariable(let name): "'\(name)' cannot be set as a variable of the container"
     case .badHostname(let name): "'\(name)' cannot be the container's host name: 1 to 64 letters, digits, '.' and '-' are allowed"
+    case .incompleteDevice(let path): "the device '\(path)' has no type or number, so no runtime could make it"
+    case .netDevices(let names, let reason):
+      "the network device\(names.count == 1 ? "" : "s") \(names.joined(separator: ", ")) cannot be moved into the container: \(reason)"
     }
   }
 
@@ -38,5 +45,10 @@ public enum BundleError: Diagnostic {
     }
   }
 
-  public var exitCode: ExitCode { .usage }
+  public var exitCode: ExitCode {
+    switch self {
+    case .incompleteDevice, .netDevices: .host
+    default: .usage
+    }
+  }
 }

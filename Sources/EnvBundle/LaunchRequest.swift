@@ -1,4 +1,5 @@
 /// What the user asks of one container, in the user's terms; the image supplies the rest.
+import CDI
 
 /// A folder or file of the host made visible in the container.
 public struct BindMount: Codable, Hashable, Sendable {
@@ -37,6 +38,8 @@ public struct LaunchRequest: Codable, Hashable, Sendable {
   public var resourceLimits: [RuntimeSpec.ResourceLimit] = []
   /// The size limit of /dev/shm in bytes. Data loaders pass batches through it; memory is used only as far as it is filled.
   public var sharedMemory: Int64 = 1 << 30
+  /// GPUs and other devices, completed with their numbers.
+  public var devices: DeviceInjection?
 
   public init(hostname: String, command: [String]? = nil) {
     self.hostname = hostname

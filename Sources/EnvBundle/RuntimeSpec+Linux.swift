@@ -12,6 +12,39 @@ extension RuntimeSpec {
     /// Paths that read as empty (config-linux.md, "Masked Paths").
     public var maskedPaths: [String]
     public var readonlyPaths: [String]
+    /// Device nodes beside the few every container has (config-linux.md, "Devices").
+    public var devices: [Device]?
+    public var intelRdt: IntelRdt?
+    /// Interfaces of the host that move into the container, by their name there (runtime-spec 1.3.0, "Network Devices").
+    public var netDevices: [String: NetDevice]?
+  }
+
+  /// A device node of the container (config-linux.md, "Devices").
+  public struct Device: Codable, Hashable, Sendable {
+    public var path: String
+    /// `c`, `b`, `u` or `p`.
+    public var type: String
+    public var major: Int64?
+    public var minor: Int64?
+    public var fileMode: UInt32?
+    public var uid: UInt32?
+    public var gid: UInt32?
+  }
+
+  /// Intel's Resource Director Technology (config-linux.md, "IntelRdt").
+  public struct IntelRdt: Codable, Hashable, Sendable {
+    public var closID: String?
+    public var l3CacheSchema: String?
+    public var memBwSchema: String?
+    public var enableCMT: Bool?
+    public var enableMBM: Bool?
+    public var schemata: [String]?
+    public var enableMonitoring: Bool?
+  }
+
+  /// The name an interface gets in the container.
+  public struct NetDevice: Codable, Hashable, Sendable {
+    public var name: String
   }
 
   /// A namespace of the container's own (config-linux.md, "Namespaces"); kinds not listed are shared with the host.
@@ -31,6 +64,11 @@ extension RuntimeSpec {
   public struct DeviceRule: Codable, Hashable, Sendable {
     public var allow: Bool
     public var access: String
+    /// `c` or `b`; nil is every type.
+    public var type: String?
+    /// Nil is every number.
+    public var major: Int64?
+    public var minor: Int64?
   }
 
   /// System call filter (config-linux.md, "Seccomp").

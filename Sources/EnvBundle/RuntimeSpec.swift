@@ -3,8 +3,8 @@
 
 /// `config.json` of a bundle (config.md).
 ///
-/// There is no `hooks` property: envctl runs no hook today. A hook runs with the runtime's privileges, so one that is added must carry an
-/// explicit environment of its own and never the image's (CVE-2025-23266: `LD_PRELOAD` of an image reached a privileged hook).
+/// Hooks come from CDI specifications only. They run with the runtime's privileges, so each carries an explicit environment of its own and
+/// never the image's (CVE-2025-23266: `LD_PRELOAD` of an image reached a privileged hook).
 public struct RuntimeSpec: Codable, Hashable, Sendable {
   /// The version of the specification this document follows (config.md, "Specification version").
   public var ociVersion = "1.0.2"
@@ -14,6 +14,7 @@ public struct RuntimeSpec: Codable, Hashable, Sendable {
   public var mounts: [Mount]
   public var annotations: [String: String]?
   public var linux: Linux
+  public var hooks: Hooks?
 
   /// The container's root filesystem (config.md, "Root").
   public struct Root: Codable, Hashable, Sendable {
@@ -74,5 +75,28 @@ extension RuntimeSpec {
       self.soft = soft
       self.hard = hard
     }
+  }
+}
+
+extension RuntimeSpec {
+  /// Programs the runtime calls at the stages of a container's life (config.md, "POSIX-platform Hooks").
+  public struct Hooks: Codable, Hashable, Sendable {
+    public var prestart: [Hook]?
+    public var createRuntime: [Hook]?
+    public var createContainer: [Hook]?
+    public var startContainer: [Hook]?
+    public var poststart: [Hook]?
+    public var poststop: [Hook]?
+  }
+
+  /// One of them.
+  public struct Hook: Codable, Hashable, Sendable {
+    /// Absolute path on the host.
+    public var path: String
+    public var args: [String]?
+    /// Never empty: without one, a runtime may hand on an environment of somebody else.
+    public var env: [String]
+    /// Seconds.
+    public var timeout: Int?
   }
 }

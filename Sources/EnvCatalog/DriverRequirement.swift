@@ -24,6 +24,18 @@ public struct DriverRequirement: Hashable, Sendable, Codable {
     self.init(shipped: shipped.flatMap { Version(parsing: $0) }, floor: floor.flatMap { Version(parsing: $0) })
   }
 
+  /// The newest CUDA version a driver brings: the newest whose own driver is not newer. Nil for drivers older than the table.
+  ///
+  /// Drivers between two toolkits report a version of their own (565 is CUDA 12.7, for which there was no toolkit); the table gives the
+  /// toolkit before it.
+  public static func newestCUDA(driver: Version) -> Version? {
+    shippedDrivers.compactMap { cuda, shipped -> Version? in
+      guard let shipped = Version(parsing: shipped), shipped <= driver else { return nil }
+      return Version(parsing: cuda)
+    }
+    .max()
+  }
+
   private static let shippedDrivers: [String: String] = [
     "11.0": "450.51.05", "11.1": "455.23", "11.2": "460.27.03", "11.3": "465.19.01", "11.4": "470.42.01", "11.5": "495.29.05",
     "11.6": "510.39.01", "11.7": "515.43.04", "11.8": "520.61.05", "12.0": "525.60.13", "12.1": "530.30.02", "12.2": "535.54.03",

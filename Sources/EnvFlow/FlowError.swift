@@ -11,7 +11,6 @@ public enum FlowError: Diagnostic {
   case imageDigestMismatch(environment: String, expected: Digest, actual: Digest, pinnedBy: String)
   case noSuchImage(String, known: [String])
   case noBaseline(environment: String)
-  case noGPUSupport
   case workloadFailed(status: String)
   case malformedLayout(String)
   /// A tag or the catalog names another image than the lock.
@@ -30,7 +29,6 @@ public enum FlowError: Diagnostic {
     case .noSuchImage(let name, _): "the store holds no image '\(name)'"
     case .noBaseline(let environment): "environment '\(environment)' has no baseline to be compared with"
     case .workloadFailed(let status): "the workload ended with \(status), so what it recorded is no baseline"
-    case .noGPUSupport: "envctl.yaml requires a GPU, and GPU passthrough is not built yet"
     case .malformedLayout(let text): "'\(text)' names no image layout"
     case .pinMoved(let object, let locked, let current): "\(object) has moved: locked as \(locked), now \(current)"
     case .tripleMoved(let triple, let locked, let current): "\(triple) leads to \(current) now, locked is \(locked)"
@@ -44,7 +42,6 @@ public enum FlowError: Diagnostic {
     case .noProject(_, let known): "name one, such as `envctl up \(known.first ?? "NAME")`, or write `environment: NAME` into envctl.yaml"
     case .imageDigestMismatch:
       "the recipe or its lock was changed without the pin; after a wanted change, put the new digest into the pin's file"
-    case .noGPUSupport: "set `gpu: optional` to work on the processor"
     case .noSuchImage(let name, let known):
       known.isEmpty
         ? "`envctl image pull` or `envctl image build` brings one" : didYouMean(name, among: known) ?? "`envctl image list` lists them"
@@ -63,7 +60,6 @@ public enum FlowError: Diagnostic {
     case .relativeHome, .noHome, .noProject, .noSuchImage, .malformedLayout: .usage
     case .pinMoved, .tripleMoved: .policy
     case .imageDigestMismatch, .damagedStore: .verification
-    case .noGPUSupport: .host
     case .noBaseline, .workloadFailed: .failed
     }
   }

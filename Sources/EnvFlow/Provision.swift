@@ -31,7 +31,6 @@ extension Workbench {
   ///
   /// - Throws: Verification errors when any byte differs from its pin; nothing of it can be launched then. `PolicyError.unpinned`.
   public func provision(_ project: ProjectFile) throws -> ReadyEnvironment {
-    guard project.gpu != .required else { throw FlowError.noGPUSupport }
     // Said before minutes of fetching, not after.
     try ContainerLauncher(home: store.home).requireRoot()
     let lock = try EnvironmentLock.read(in: project.folder)

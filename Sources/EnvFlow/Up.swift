@@ -1,8 +1,10 @@
 /// `envctl up`: everything from a project's file to a running workspace with a verdict, doing only what is not done yet.
+import CDI
 import EnvBundle
 import EnvCatalog
 import EnvCore
 import EnvDrift
+import EnvGPU
 import EnvLaunch
 import EnvStore
 import Hashing
@@ -22,10 +24,13 @@ public struct UpResult: Sendable {
 
 extension Workbench {
   /// Makes the environment ready, starts or finds the workspace, and measures the environment when this host has not done so yet.
-  public func up(_ project: ProjectFile) throws -> UpResult {
+  ///
+  /// - Parameter gpu: Which GPUs the workspace gets; nil is what the project says.
+  public func up(_ project: ProjectFile, gpu: GPURequest? = nil) throws -> UpResult {
+    let gpus = try chooseGPUs(gpu ?? GPURequest(project.gpu))
     let environment = try provision(project)
     defer { withExtendedLifetime(environment.holds) {} }
-    let (workspace, wasStarted) = try launch(environment, project)
+    let (workspace, wasStarted) = try launch(environment, project, try devices(of: gpus, for: environment.image))
     let status = try ContainerLauncher(home: store.home).state(of: workspace.id)
     guard let profile = CheckRequest.Profile(rawValue: project.check.rawValue), environment.hasBaseline else {
       return UpResult(workspace: status, wasStarted: wasStarted, verdict: nil, isVerdictNew: false)
@@ -44,12 +49,14 @@ extension Workbench {
     }
   }
 
-  private func launch(_ environment: ReadyEnvironment, _ project: ProjectFile) throws -> (workspace: Workspace, wasStarted: Bool) {
+  private func launch(
+    _ environment: ReadyEnvironment, _ project: ProjectFile, _ devices: DeviceInjection?
+  ) throws -> (workspace: Workspace, wasStarted: Bool) {
     try reporter.stage("launch") { _ in
       let launcher = ContainerLauncher(home: store.home, reporter: reporter)
       let request = WorkspaceRequest(
         folder: project.folder, environment: environment.name, image: LaunchImage(environment.image, layers: environment.layers),
-        launch: environment.launchRequest(project))
+        launch: environment.launchRequest(project, devices))
       let (workspace, wasStarted) = try launcher.start(request)
       let action = wasStarted ? "started" : "found running"
       return ((workspace, wasStarted), "workspace \(workspace.id) \(action) with \(workspace.runtime.name)")
@@ -57,10 +64,13 @@ extension Workbench {
   }
 
   /// Runs one command in a fresh container of the project's environment and returns the status to end with.
-  public func run(_ project: ProjectFile, command: [String], terminal: Bool, variables: [(name: String, value: String)]) throws -> Int32 {
+  public func run(
+    _ project: ProjectFile, gpu: GPURequest? = nil, command: [String], terminal: Bool, variables: [(name: String, value: String)]
+  ) throws -> Int32 {
+    let gpus = try chooseGPUs(gpu ?? GPURequest(project.gpu))
     let environment = try provision(project)
     defer { withExtendedLifetime(environment.holds) {} }
-    var request = environment.launchRequest(project)
+    var request = environment.launchRequest(project, try devices(of: gpus, for: environment.image))
     request.command = command
     request.terminal = terminal
     for (name, value) in variables { request.environment[name] = value }
@@ -70,12 +80,13 @@ extension Workbench {
 }
 
 extension ReadyEnvironment {
-  /// The project's folder at `/workspace`, and the project's variables.
-  fileprivate func launchRequest(_ project: ProjectFile) -> LaunchRequest {
+  /// The project's folder at `/workspace`, the project's variables, and its devices.
+  fileprivate func launchRequest(_ project: ProjectFile, _ devices: DeviceInjection?) -> LaunchRequest {
     var request = LaunchRequest(hostname: hostname)
     request.mounts = [BindMount(source: project.mount.string, destination: "/workspace")]
     request.workingDirectory = "/workspace"
     for (name, value) in project.variables { request.environment[name] = value }
+    request.devices = devices
     return request
   }
 }

@@ -125,6 +125,9 @@ extension ContainerLauncher {
     return workspace
   }
 
+  /// The device nodes' places. Numbers and libraries change with the driver and are read anew at every start.
+  private func devices(of request: LaunchRequest) -> Set<String> { Set(request.devices?.edits.deviceNodes.map(\.path) ?? []) }
+
   private func requireSame(_ known: Workspace, _ request: WorkspaceRequest) throws(LaunchError) {
     let differences = [
       known.environment == request.environment ? nil : "environment (\(known.environment))",
@@ -132,6 +135,7 @@ extension ContainerLauncher {
       known.request.mounts == request.launch.mounts ? nil : "set of mounts",
       known.request.environment == request.launch.environment ? nil : "set of variables",
       known.request.command == request.launch.command ? nil : "command",
+      devices(of: known.request) == devices(of: request.launch) ? nil : "set of devices",
     ].compactMap { $0 }
     guard differences.isEmpty else { throw .workspaceDiffers(name: known.id, differences: differences) }
   }

@@ -3,6 +3,7 @@ import ArgumentParser
 import EnvCatalog
 import EnvCore
 import EnvFlow
+import EnvGPU
 import EnvLaunch
 import SafeFS
 import SystemPackage
@@ -85,5 +86,16 @@ struct VariableOption: ExpressibleByArgument {
     guard let equals = argument.firstIndex(of: "="), equals != argument.startIndex else { return nil }
     name = String(argument[..<equals])
     value = String(argument[argument.index(after: equals)...])
+  }
+}
+
+/// Which GPUs a container gets.
+struct GPUOptions: ParsableArguments {
+  @Option(help: "GPUs: none, optional, required, all, or devices such as 0,1; `envctl gpu list` names them. Default: as envctl.yaml says.")
+  var gpu: String?
+
+  /// Nil: as the project says.
+  var request: GPURequest? {
+    get throws { try gpu.map { try GPURequest(parsing: $0) } }
   }
 }

@@ -18,11 +18,13 @@ struct UpCommand: ReportingCommand {
   @Argument(help: "The environment, for a folder without envctl.yaml.")
   var name: String?
 
+  @OptionGroup var gpus: GPUOptions
+
   func run() throws {
     let workbench = try options.workbench(common)
     var options = options
     options.environment = name ?? options.environment
-    let result = try workbench.up(try options.project(workbench.catalog))
+    let result = try workbench.up(try options.project(workbench.catalog), gpu: gpus.request)
     switch common.format {
     case .json: try Console.printJSON(UpDocument(result))
     case .text:

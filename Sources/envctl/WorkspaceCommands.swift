@@ -80,6 +80,7 @@ struct RunCommand: ParsableCommand {
     commandName: "run", abstract: "Run a command in a fresh, throw-away container of the project's environment; ends with its status.")
   @OptionGroup var common: CommonOptions
   @OptionGroup var options: ProjectOptions
+  @OptionGroup var gpus: GPUOptions
 
   @Option(name: .customLong("env"), help: "A variable for the command: NAME=VALUE.")
   var variables: [VariableOption] = []
@@ -89,13 +90,14 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     if command.asksForHelp { throw CleanExit.helpRequest(self) }
+    let gpu = try gpus.request
     let workbench = try options.workbench(common, isTerse: true)
     let project = try options.project(workbench.catalog)
     let command = try command.passedThrough()
     let variables = variables.map { ($0.name, $0.value) }
     throw Ending(
       status: try endingAsShell {
-        try workbench.run(project, command: command, terminal: Terminal.isInteractive, variables: variables)
+        try workbench.run(project, gpu: gpu, command: command, terminal: Terminal.isInteractive, variables: variables)
       })
   }
 }

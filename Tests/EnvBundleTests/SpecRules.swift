@@ -44,7 +44,22 @@ func violations(of spec: RuntimeSpec) throws -> [String] {
     require(rule["names"]?.array?.isEmpty == false, "seccomp.syscalls[].names MUST have an entry")
     require(rule["action"]?.string?.hasPrefix("SCMP_ACT_") == true, "seccomp.syscalls[].action is REQUIRED")
   }
-  require(document["hooks"] == nil, "envctl writes no hooks")
+  for device in linux?["devices"]?.array ?? [] {
+    require(device["path"]?.string?.hasPrefix("/") == true, "devices[].path is REQUIRED and absolute")
+    let type = device["type"]?.string ?? ""
+    require(["c", "b", "u", "p"].contains(type), "devices[].type is REQUIRED")
+    require(type == "p" || (device["major"]?.number != nil && device["minor"]?.number != nil), "devices[] has its numbers")
+  }
+  for rule in linux?["resources"]?["devices"]?.array ?? [] {
+    require(rule["access"]?.string?.allSatisfy { "rwm".contains($0) } == true, "resources.devices[].access is of r, w and m")
+  }
+  for stage in ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"] {
+    for hook in document["hooks"]?[stage]?.array ?? [] {
+      require(hook["path"]?.string?.hasPrefix("/") == true, "hooks[].path MUST be absolute")
+      require(hook["env"]?.array?.isEmpty == false, "every hook has an environment of its own")
+      require(hook["timeout"]?.number.map { $0 > 0 } ?? true, "hooks[].timeout MUST be greater than zero")
+    }
+  }
   return found
 }
 

@@ -30,7 +30,8 @@ extension EnvctlTests {
         file: "schema: 1\nenvironment: paddle-2.6-cpu\nmount: nowhere\n", status: 2, expected: ["envctl.yaml:3:8", "a folder that exists"]),
       Mistake(
         file: "schema: 1\nenvironment: paddle-2.6-cpu\nenv:\n  A-B: 1\n", status: 2, expected: ["envctl.yaml:4:3", "variable's name"]),
-      Mistake(file: "schema: 1\nenvironment: paddle-2.6-cpu\ngpu: required\n", status: 6, expected: ["GPU"]),
+      Mistake(
+        file: "schema: 1\nenvironment: paddle-2.6-cpu\ngpu: require\n", status: 2, expected: ["envctl.yaml:3:6", "did you mean 'required'"]),
       Mistake(file: "schema: 1\nenvironment: oci:/nonexistent\n", status: 5, expected: ["'/nonexistent'", "index.json"]),
       Mistake(file: "schema: 1\nenvironment: paddle-2.6-cpu\nenvironment: x\n", status: 2, expected: ["twice"]),
       Mistake(file: "", status: 2, expected: ["empty"]),

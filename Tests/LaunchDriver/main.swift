@@ -1,4 +1,5 @@
 /// A program that makes one call of the launch floor, so that tests can kill it, start it twice and send it signals. It is no part of envctl.
+import CDI
 import ChildProcess
 import EnvBundle
 import EnvCore
@@ -20,7 +21,7 @@ extension FileDescriptor {
   func writeLine(_ text: String) { _ = try? writeAll((text + "\n").utf8) }
 }
 
-/// `HOME IMAGE.json run|exec|start|list|stop|down [FOLDER] [--tty] [--env N=V] [--user U] [--cwd D] [-- COMMAND…]`
+/// `HOME IMAGE.json run|exec|start|list|stop|down [FOLDER] [--tty] [--env N=V] [--user U] [--cwd D] [--devices FILE] [-- COMMAND…]`
 func drive(_ arguments: [String]) throws -> Int32 {
   let launcher = ContainerLauncher(home: FilePath(arguments[0]), reporter: TellingReporter())
   let image = try CanonicalJSON.decode(LaunchImage.self, from: try FileSystem.readFile(FilePath(arguments[1])), object: arguments[1])
@@ -34,6 +35,9 @@ func drive(_ arguments: [String]) throws -> Int32 {
     case "--tty": request.terminal = true
     case "--user": request.user = rest.popFirst()
     case "--cwd": request.workingDirectory = rest.popFirst()
+    case "--devices":
+      let file = rest.popFirst() ?? ""
+      request.devices = try CanonicalJSON.decode(DeviceInjection.self, from: try FileSystem.readFile(FilePath(file)), object: file)
     case "--env":
       let pair = (rest.popFirst() ?? "").split(separator: "=", maxSplits: 1)
       request.environment[String(pair[0])] = String(pair[1])

@@ -10,8 +10,8 @@ import Testing
   static let floors: [[String]] = [
     ["EnvCore", "CLinux", "CLibCurl", "CLibCrypto", "CLibArchive", "CISAL", "CZstd"],
     ["OCI", "HTTP", "Hashing", "Signing", "Archive", "Compression", "SafeFS", "StrictYAML", "ChildProcess"],
-    ["EnvRegistry", "EnvStore", "EnvCatalog"],
-    ["EnvImage", "EnvBundle", "EnvPolicy", "EnvTrust"],
+    ["EnvRegistry", "EnvStore", "EnvCatalog", "CDI"],
+    ["EnvImage", "EnvBundle", "EnvGPU", "EnvPolicy", "EnvTrust"],
     ["EnvLaunch", "EnvDrift"],
     ["EnvFlow", "EnvReport"],
     ["envctl"],

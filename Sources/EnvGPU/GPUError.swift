@@ -1,0 +1,76 @@
+/// Why a container cannot have the GPUs that were asked for.
+import CDI
+import EnvCore
+import SafeFS
+
+/// An error of device discovery, choice or preflight.
+public enum GPUError: Diagnostic {
+  /// `--gpu` or `gpu:` with something that is no request.
+  case badRequest(String, reason: String)
+  /// A GPU is required and the host has none envctl knows how to pass through; `reason` is what was looked for.
+  case noGPU(reason: String)
+  case unknownDevice(String, known: [String])
+  /// A short name that several kinds of device have.
+  case ambiguousDevice(String, candidates: [String])
+  case cdi(underlying: CDIError)
+  case unreadableHost(underlying: FileSystemError)
+  case malformedLinkerCache(reason: String)
+  case malformedRequirement(variable: String, expression: String)
+  /// The host does not have what the image needs.
+  case preflight([PreflightFinding])
+
+  public var summary: String {
+    switch self {
+    case .badRequest(let text, let reason): "'\(text)' is no choice of GPUs: \(reason)"
+    case .noGPU(let reason): "a GPU is required and none was found: \(reason)"
+    case .unknownDevice(let name, _): "there is no GPU '\(name)'"
+    case .ambiguousDevice(let name, let candidates): "'\(name)' may be \(candidates.joined(separator: " or "))"
+    case .cdi: "the devices cannot be passed to the container"
+    case .unreadableHost: "the host's devices cannot be looked at"
+    case .malformedLinkerCache(let reason): "/etc/ld.so.cache is not a linker cache envctl reads: \(reason)"
+    case .malformedRequirement(let variable, let expression):
+      "the image's \(variable) holds '\(expression)', which is no condition such as cuda>=11.8"
+    case .preflight(let findings):
+      findings.count == 1
+        ? findings[0].summary
+        : "the host lacks \(findings.count) things the image needs: " + findings.map(\.summary).joined(separator: "; ")
+    }
+  }
+
+  public var cause: (any Error)? {
+    switch self {
+    case .cdi(let underlying): underlying
+    case .unreadableHost(let underlying): underlying
+    default: nil
+    }
+  }
+
+  public var hint: String? {
+    switch self {
+    case .badRequest: "write none, optional, required, all, or devices such as 0,1 or GPU-… or nvidia.com/gpu=0"
+    case .noGPU: "`envctl gpu list` shows what was found; `gpu: none` works on the processor"
+    case .unknownDevice(let name, let known):
+      didYouMean(name, among: known) ?? (known.isEmpty ? nil : "known: " + known.joined(separator: ", "))
+    case .ambiguousDevice: "write the full name"
+    case .malformedRequirement: "NVIDIA_DISABLE_REQUIRE=1 in the image's variables skips these conditions"
+    case .preflight(let findings): findings.lazy.compactMap(\.hint).first
+    default: nil
+    }
+  }
+
+  public var exitCode: ExitCode {
+    switch self {
+    case .badRequest, .unknownDevice, .ambiguousDevice: .usage
+    default: .host
+    }
+  }
+}
+
+/// Runs `body`, and tells what failed on the file system as this module's error.
+func lookingAtHost<Value>(_ body: () throws(FileSystemError) -> Value) throws(GPUError) -> Value {
+  do throws(FileSystemError) {
+    return try body()
+  } catch {
+    throw .unreadableHost(underlying: error)
+  }
+}

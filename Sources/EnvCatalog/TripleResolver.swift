@@ -43,6 +43,22 @@ extension Catalog {
       isProven: published.completeReleases.contains(triple.version))
   }
 
+  /// Whether a source may be what a triple meant when it was locked: any image that matches it, not only the one that would be chosen today.
+  public func mayMean(_ triple: Triple, _ source: EnvironmentSource) throws -> Bool {
+    switch source {
+    case .layout: return false
+    case .catalog(let name):
+      guard try names().contains(name), let build = try entry(name).build else { return false }
+      return triple.matches(build)
+    case .image(let reference):
+      let repositories = try published(triple.framework.rawValue).repositories
+      guard reference.digest == nil, repositories.contains(where: { $0.name == reference.name }), let tag = reference.tag,
+        let parsed = try? PaddleTag(parsing: tag)
+      else { return false }
+      return triple.matches(FrameworkBuild(parsed))
+    }
+  }
+
   /// Three published images nearest by release, then the nearest by CUDA where none of them has the CUDA that was asked for.
   private static func nearest(to triple: Triple, in images: [PublishedImage]) -> [PublishedImage] {
     let alike = images.filter { ($0.build.cuda == nil) == (triple.cuda == nil) }

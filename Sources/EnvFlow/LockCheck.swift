@@ -37,14 +37,15 @@ extension Workbench {
 
   /// Refuses a lock that leads elsewhere than `envctl.yaml` does: a lock pins what was asked for, it does not decide what that is.
   ///
-  /// - Throws: `CatalogError.lockMismatch`; `FlowError.tripleMoved` when a triple leads elsewhere since another catalog came.
+  /// A triple may have led elsewhere under an older catalog, and what was locked then stays locked.
+  /// - Throws: `CatalogError.lockMismatch`.
   func requireOrigin(of lock: EnvironmentLock, _ project: ProjectFile) throws {
-    let choice = try choose(project.environment)
-    let sources = choice.candidates.isEmpty ? [choice.source] : choice.candidates.map { .image($0) }
-    guard sources.contains(lock.resolved) else {
-      if case .triple(let triple) = project.environment {
-        throw FlowError.tripleMoved("\(triple)", locked: "\(lock.resolved)", current: "\(sources[0])")
+    let isAsked =
+      switch project.environment {
+      case .source(let source): source == lock.resolved
+      case .triple(let triple): try catalog.mayMean(triple, lock.resolved)
       }
+    guard isAsked else {
       throw CatalogError.lockMismatch(
         file: project.folder.appending(EnvironmentLock.name), reason: "it leads to '\(lock.resolved)', which envctl.yaml does not name")
     }
@@ -75,6 +76,7 @@ extension Workbench {
   /// - Throws: `FlowError.pinMoved` (status 4) with the old and the new digest.
   public func checkRemote(_ project: ProjectFile, _ lock: EnvironmentLock) throws -> String {
     try reporter.stage("resolve") { _ in
+      try requireSameSource(project, lock)
       switch lock.resolved {
       case .layout(let text): return (text, "\(text) is on this machine: nothing to ask")
       case .catalog(let name):
@@ -92,5 +94,14 @@ extension Workbench {
         throw FlowError.pinMoved(object: "\(reference)", locked: locked, current: current)
       }
     }
+  }
+
+  /// A triple may lead elsewhere since a newer catalog came.
+  private func requireSameSource(_ project: ProjectFile, _ lock: EnvironmentLock) throws {
+    guard case .triple(let triple) = project.environment else { return }
+    let choice = try choose(project.environment)
+    let sources = choice.candidates.isEmpty ? [choice.source] : choice.candidates.map { .image($0) }
+    guard !sources.contains(lock.resolved) else { return }
+    throw FlowError.tripleMoved("\(triple)", locked: "\(lock.resolved)", current: "\(sources[0])")
   }
 }

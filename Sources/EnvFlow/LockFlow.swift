@@ -117,6 +117,12 @@ struct SourceChoice {
 }
 
 extension Workbench {
+  /// All names of an image that a project asks for: those of a triple's lie in several registries.
+  func names(of reference: ImageReference, _ project: ProjectFile) throws -> [ImageReference] {
+    guard case .triple(let triple) = project.environment, let tag = reference.tag else { return [reference] }
+    return try catalog.published(triple.framework.rawValue).references(tag: tag)
+  }
+
   /// Where a request leads: itself, or what the catalog knows for a triple.
   ///
   /// - Throws: `TripleError` when that is nothing, or not one thing.

@@ -104,7 +104,7 @@ extension Workbench {
         environment: environment, resolved: resolved, source: .layout(layout.resolved(in: project.folder)), expected: lockedPin)
     case .image(let reference):
       // Any registry that carries the locked bytes will do; the one they were locked from is asked first.
-      let others = try choose(project.environment).candidates.filter { $0 != reference }
+      let others = try names(of: reference, project).filter { $0 != reference }
       let candidates = [reference] + others
       return Pin(
         environment: environment, resolved: resolved, source: .registry(candidates), expected: lockedPin, index: lock?.index)

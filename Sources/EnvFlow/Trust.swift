@@ -97,7 +97,7 @@ extension Workbench {
   func requireSigned(_ lock: EnvironmentLock, _ project: ProjectFile, offline: Bool) throws {
     let policy = try trustPolicy(of: project)
     guard let place = try place(of: lock, project) else { return }
-    let names = try choose(project.environment).candidates
+    let names = if case .registry(let reference) = place { try names(of: reference, project) } else { [ImageReference]() }
     for (_, locked) in lock.images.sorted(by: { $0.key < $1.key }) {
       let image = SignableImage(place, manifest: locked.manifest.digest, index: lock.index)
       let rules = rules(for: image, policy, names)

@@ -80,7 +80,10 @@ private struct AuthFile: Decodable {
     func credentials(key: String, file: FilePath) throws -> Credentials? {
       if let identitytoken, !identitytoken.isEmpty { return .identityToken(identitytoken) }
       if let auth, !auth.isEmpty {
-        guard let bytes = Base64.decode(auth.filter { !$0.isWhitespace }), let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else {
+        // Some writers leave the padding out, or wrap lines.
+        let digits = auth.utf8.filter { $0 > 32 && $0 != UInt8(ascii: "=") }
+        let padding = [UInt8](repeating: UInt8(ascii: "="), count: (4 - digits.count % 4) % 4)
+        guard let bytes = Base64.decode(digits + padding), let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else {
           throw RegistryError.malformedCredentials(file: file, key: key)
         }
         // Some writers pad the password with NULs.

@@ -37,7 +37,7 @@ extension EnvctlTests {
         elsewhere.home = folder.appending("other")
         #expect(
           try elsewhere("lock", "--check").output
-            == "envctl.lock fits envctl.yaml\n\(Platform.host): the image is not in the store, not compared\n")
+            == "envctl.lock fits envctl.yaml\n\(Platform.host): its documents are not in the store, not compared\n")
         #expect(try elsewhere("lock", "--check", "--format", "json").json()["notInStore"].items.count == 1)
       }
     }

@@ -56,7 +56,8 @@ extension EnvctlTests {
             "paddle 2.6.0, CUDA 11.8, cuDNN 8", "image     paddle-2.6.0-gpu-cuda11.8-cudnn8",
             "known     catalog; made from packages by images/paddle-2.6.0-gpu-cuda11.8-cudnn8; never published", "cuda      11.8",
             "cudnn     8.6.0.163", "driver    ≥ 450.80.02 at the least, 520.61.05 ships with it", "python    3.11",
-            "nearest   2.6.0-gpu-cuda11.7-cudnn8.4-trt8.4 (published)", "nearest   2.6.0-gpu-cuda11.2-cudnn8.2-trt8.0 (published)",
+            "compute   not known", "nearest   2.6.0-gpu-cuda11.7-cudnn8.4-trt8.4 (published)",
+            "nearest   2.6.0-gpu-cuda11.2-cudnn8.2-trt8.0 (published)",
             "nearest   2.6.0-gpu-cuda12.0-cudnn8.9-trt8.6 (published)",
             "nearest   3.0.0-gpu-cuda11.8-cudnn8.9-trt8.6 (third party, verify)",
           ])
@@ -95,6 +96,7 @@ extension EnvctlTests {
             cuda      12.2.0
             cudnn     8
             driver    ≥ 525.60.13 at the least, 535.54.03 ships with it
+            compute   not known
             pinned    no: `envctl lock` asks the registry for the digest
 
             """)

@@ -38,7 +38,10 @@ extension Workbench {
   }
 
   /// Writes an image of the store, with the signatures kept of it, into a layout or an archive.
+  ///
+  /// - Throws: `FlowError.unsuitableTarget` for a place where something else stands.
   public func save(_ image: StoredImage, to layout: LayoutReference) throws {
+    try requireSuitable(layout)
     let companions = try companions(of: image)
     try reporter.stage("save") { progress in
       let counter = ByteCounter(total: image.layers.reduce(0) { $0 + $1.descriptor.size }, progress)

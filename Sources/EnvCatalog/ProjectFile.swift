@@ -66,8 +66,8 @@ public struct ProjectFile: Sendable {
     variables = try top["env"].map(Self.variables) ?? []
     gpu = try top["gpu"]?.choice(GPU.self) ?? .none
     check = try top["check"]?.choice(Check.self) ?? .quick
-    policy = try top["policy"].map { folder.pushing(FilePath(try $0.nonEmptyString())).lexicallyNormalized() }
-    verify = top["verify"]
+    policy = try top.nonNull("policy").map { folder.pushing(FilePath(try $0.nonEmptyString())).lexicallyNormalized() }
+    verify = try top.nonNull("verify")
   }
 
   private static func platforms(_ node: YAMLNode) throws -> [Platform] {

@@ -13,6 +13,8 @@ public enum FlowError: Diagnostic {
   case noBaseline(environment: String)
   case workloadFailed(status: String)
   case malformedLayout(String)
+  /// An image is not written there.
+  case unsuitableTarget(FilePath, reason: String)
   /// A tag or the catalog names another image than the lock.
   case pinMoved(object: String, locked: Digest, current: Digest)
   case tripleMoved(String, locked: String, current: String)
@@ -30,6 +32,7 @@ public enum FlowError: Diagnostic {
     case .noBaseline(let environment): "environment '\(environment)' has no baseline to be compared with"
     case .workloadFailed(let status): "the workload ended with \(status), so what it recorded is no baseline"
     case .malformedLayout(let text): "'\(text)' names no image layout"
+    case .unsuitableTarget(let path, let reason): "an image cannot be written to '\(path)': \(reason)"
     case .pinMoved(let object, let locked, let current): "\(object) has moved: locked as \(locked), now \(current)"
     case .tripleMoved(let triple, let locked, let current): "\(triple) leads to \(current) now, locked is \(locked)"
     case .damagedStore(let count, let first, _):
@@ -46,6 +49,7 @@ public enum FlowError: Diagnostic {
       known.isEmpty
         ? "`envctl image pull` or `envctl image build` brings one" : didYouMean(name, among: known) ?? "`envctl image list` lists them"
     case .pinMoved, .tripleMoved: "`envctl lock --upgrade` explains what changes and locks the new one"
+    case .unsuitableTarget: "name a new file, an older archive to be replaced, or oci:FOLDER; nothing is written to stdout or a device"
     case .malformedLayout: "write oci:FOLDER[:TAG] or oci-archive:FILE[:TAG]"
     case .noBaseline(let environment) where environment.contains(":"): "only environments of the catalog have expected results"
     case .noBaseline: "record one with `envctl baseline record`"
@@ -57,7 +61,7 @@ public enum FlowError: Diagnostic {
 
   public var exitCode: ExitCode {
     switch self {
-    case .relativeHome, .noHome, .noProject, .noSuchImage, .malformedLayout: .usage
+    case .relativeHome, .noHome, .noProject, .noSuchImage, .malformedLayout, .unsuitableTarget: .usage
     case .pinMoved, .tripleMoved: .policy
     case .imageDigestMismatch, .damagedStore: .verification
     case .noBaseline, .workloadFailed: .failed

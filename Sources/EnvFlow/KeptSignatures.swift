@@ -11,20 +11,25 @@ import SystemPackage
 ///
 /// It is no proof and needs none: whoever reads it verifies the signatures again.
 struct KeptSignatures: Codable {
-  private var index: Digest?
-  private var tags: [String: Digest] = [:]
-  private var referrers: [String: [Descriptor]] = [:]
+  /// The index the image was fetched by.
+  private(set) var index: Digest?
+  private(set) var tags: [String: Digest] = [:]
+  /// By the hexadecimal digits of the subject.
+  private(set) var referrers: [String: [Descriptor]] = [:]
 
   private static func path(_ store: Store, _ manifest: Digest) -> FilePath {
     store.home.appending("signatures").appending(manifest.hex + ".json")
   }
 
-  /// What was kept for an image, and the image with the index it was fetched by. A record that cannot be read is none: the place the image
-  /// came from can be asked again.
+  /// What was kept for an image. A record that cannot be read is none: the place the image came from can be asked again.
+  static func read(_ manifest: Digest, in store: Store) -> KeptSignatures? {
+    guard let bytes = try? FileSystem.readFile(path(store, manifest), limit: 4 << 20) else { return nil }
+    return try? CanonicalJSON.decode(KeptSignatures.self, from: bytes, object: "the record of signatures")
+  }
+
+  /// What was kept for an image, to verify it again, and the image with the index it was fetched by.
   static func read(for image: SignableImage, in store: Store) -> (image: SignableImage, source: any SignatureSource)? {
-    guard let bytes = try? FileSystem.readFile(path(store, image.manifest), limit: 4 << 20),
-      let kept = try? CanonicalJSON.decode(KeptSignatures.self, from: bytes, object: "the record of signatures")
-    else { return nil }
+    guard let kept = read(image.manifest, in: store) else { return nil }
     return (SignableImage(image.place, manifest: image.manifest, index: image.index ?? kept.index), Source(kept: kept, store: store))
   }
 
@@ -67,8 +72,27 @@ struct KeptSignatures: Codable {
       return bytes
     }
 
+    /// Parts of signatures that no verification asks for, but without which other tools and registries take them for damaged. What is not
+    /// to be had is left out: it proves nothing.
+    private func complete() {
+      var seen = Set(documents.map { Digest.sha256(of: $0) })
+      let tagged = Set(kept.tags.values)
+      for bytes in documents {
+        guard let manifest = try? ImageManifest.parse(bytes, object: "a signature") else { continue }
+        let isTagged = tagged.contains(Digest.sha256(of: bytes))
+        // Whatever else refers to the image may be of any size and is none of our business.
+        guard isTagged || (manifest.subject != nil && manifest.layers.allSatisfy { seen.contains($0.digest) }) else { continue }
+        for part in manifest.layers.prefix(64) + [manifest.config] where part.size <= 256 << 10 && !seen.contains(part.digest) {
+          guard let content = try? source.blob(part), Digest.sha256(of: content) == part.digest else { continue }
+          seen.insert(part.digest)
+          documents.append(content)
+        }
+      }
+    }
+
     /// Keeps all that for an image.
     func keep(for image: SignableImage, in store: Store) throws {
+      complete()
       for document in documents { _ = try store.ingest(document, object: "a signature of \(image.place)") }
       kept.index = image.index
       let path = KeptSignatures.path(store, image.manifest)

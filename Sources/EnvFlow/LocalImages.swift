@@ -37,15 +37,20 @@ extension Workbench {
     }
   }
 
-  /// Writes an image of the store into a layout or an archive.
+  /// Writes an image of the store, with the signatures kept of it, into a layout or an archive.
+  ///
+  /// - Throws: `FlowError.unsuitableTarget` for a place where something else stands.
   public func save(_ image: StoredImage, to layout: LayoutReference) throws {
+    try requireSuitable(layout)
+    let companions = try companions(of: image)
     try reporter.stage("save") { progress in
       let counter = ByteCounter(total: image.layers.reduce(0) { $0 + $1.descriptor.size }, progress)
       switch layout.form {
-      case .folder: try store.exportImage(image, to: layout.path, tag: layout.tag)
-      case .archive: try store.exportArchive(image, to: layout.path, tag: layout.tag) { counter.add($0, object: "") }
+      case .folder: try store.exportImage(image, with: companions, to: layout.path, tag: layout.tag)
+      case .archive: try store.exportArchive(image, with: companions, to: layout.path, tag: layout.tag) { counter.add($0, object: "") }
       }
-      return ((), "\(image.manifestDigest) → \(layout)")
+      let signed = companions.entries.isEmpty ? "" : ", with its signatures"
+      return ((), "\(image.manifestDigest) → \(layout)\(signed)")
     }
   }
 

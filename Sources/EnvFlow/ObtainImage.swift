@@ -14,10 +14,13 @@ extension Workbench {
     let index: Digest?
     /// Empty where no rule asks for a signature.
     let signatures: [EnvironmentLock.Signature]
+    /// What it was found by in a registry; to be recorded once the image is unpacked.
+    let reference: ImageReference?
 
-    init(_ image: StoredImage, index: Digest? = nil, signers: [VerifiedIdentity] = []) {
+    init(_ image: StoredImage, index: Digest? = nil, signers: [VerifiedIdentity] = [], reference: ImageReference? = nil) {
       self.image = image
       self.index = index
+      self.reference = reference
       signatures = signers.map(EnvironmentLock.Signature.init)
     }
   }
@@ -54,7 +57,8 @@ extension Workbench {
     guard let image = try manifest.flatMap({ try store.image($0) }) else { return nil }
     let indexDigest = index == nil ? pin.index : top
     let signable = SignableImage(.registry(reference), manifest: image.manifestDigest, index: indexDigest)
-    return Obtained(image, index: indexDigest, signers: try requireSignatures(of: signable, by: policy, names: candidates))
+    let signers = try requireSignatures(of: signable, by: policy, names: candidates)
+    return Obtained(image, index: indexDigest, signers: signers, reference: reference)
   }
 
   private func make(_ pin: Pin, _ policy: TrustPolicy, _ signers: [VerifiedIdentity]) throws -> Obtained {
@@ -74,7 +78,7 @@ extension Workbench {
           throw mismatch(pin, expected, resolved.manifest.digest)
         }
         let signers = try requireSignatures(of: resolved.signable, by: policy, names: candidates)
-        return Obtained(try fetch(resolved), index: resolved.index?.digest, signers: signers)
+        return Obtained(try fetch(resolved), index: resolved.index?.digest, signers: signers, reference: reference)
       }
     }
   }

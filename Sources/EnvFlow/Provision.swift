@@ -58,6 +58,9 @@ extension Workbench {
     try lock?.requireAgreement(with: locked, on: platform, in: project.folder)
     let holds = try store.hold(image)
     let layers = try unpack(image)
+    if let reference = obtained.reference, try !store.recordedImages().contains(where: { $0.manifest == image.manifestDigest }) {
+      try store.recordImage(image.manifestDigest, origin: ImageOrigin(source: "\(reference)"))
+    }
     let fresh = EnvironmentLock(
       environment: project.environment, resolved: pin.resolved, index: obtained.index, images: [:], allowedUnpinned: waived)
     try writeLock(lock ?? fresh, locked, obtained, baseline?.digest, in: project, previous: lock)

@@ -75,10 +75,13 @@ extension Workbench {
     _ = try requireSignatures(of: resolved.signable, by: policy)
     let image = try fetch(resolved)
     _ = try unpack(image)
+    // Listed is what can be used.
+    try store.recordImage(image.manifestDigest, origin: ImageOrigin(source: "\(reference)"))
     return image
   }
 
-  /// Fetches the layers of a resolved image that are not in the store, each in one pass down to its files.
+  /// Fetches the layers of a resolved image that are not in the store, each in one pass down to its files. Whether those are complete is
+  /// proven by unpacking; only then may the image be recorded.
   public func fetch(_ image: ResolvedImage) throws -> StoredImage {
     let layers = image.documents.layers
     return try reporter.stage("pull") { progress in
@@ -99,7 +102,6 @@ extension Workbench {
       guard let stored = try store.image(image.manifest.digest) else {
         throw StoreError.missingBlob(object: "a part of \(image.reference)", digest: image.manifest.digest)
       }
-      try store.recordImage(stored.manifestDigest, origin: ImageOrigin(source: "\(image.reference)"))
       let summary = "\(image.reference.name) → \(stored.manifestDigest), \(ByteCount(total)) of \(layers.count) layers fetched"
       return (stored, missing.isEmpty ? "\(image.reference.name) → \(stored.manifestDigest), all there" : summary)
     }

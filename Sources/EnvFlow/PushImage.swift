@@ -6,7 +6,8 @@ import OCI
 import SafeFS
 
 extension Workbench {
-  /// Uploads an image that is in the store: blobs the repository does not hold, then the manifest.
+  /// Uploads an image that is in the store: blobs the repository does not hold, then the manifest, then
+  /// the signatures that were kept with it.
   public func push(_ image: StoredImage, to reference: ImageReference) throws {
     let descriptors = image.layers.map(\.descriptor) + [image.manifest.config]
     try reporter.stage("push") { progress in
@@ -19,11 +20,13 @@ extension Workbench {
       }
       try registry.pushManifest(manifest, mediaType: image.manifest.mediaType ?? .imageManifest, to: reference)
       let count = uploaded.count { $0 }
-      return ((), "\(reference.name)@\(image.manifestDigest): \(count) of \(uploaded.count) blobs were new there")
+      let signatures = try pushSignatures(of: image, to: reference)
+      let remark = signatures == 0 ? "" : ", with its signatures"
+      return ((), "\(reference.name)@\(image.manifestDigest): \(count) of \(uploaded.count) blobs were new there\(remark)")
     }
   }
 
-  private func push(_ descriptor: Descriptor, to reference: ImageReference, _ counter: ByteCounter) throws -> Bool {
+  func push(_ descriptor: Descriptor, to reference: ImageReference, _ counter: ByteCounter) throws -> Bool {
     let object = "blob \(descriptor.digest.short) of \(reference)"
     guard let blob = try store.blob(descriptor.digest, object: object) else {
       throw StoreError.missingBlob(object: object, digest: descriptor.digest)

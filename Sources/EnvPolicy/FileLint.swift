@@ -27,7 +27,7 @@ public struct FileLint: Sendable {
     }
     // A NUL in text is a sign of a binary with a misleading name, and libyaml stops at it.
     guard !bytes.contains(0) else {
-      skipped = SkippedFile(file: path, reason: "it holds NUL bytes, so it is no text")
+      tellUnread(path, "it holds NUL bytes, so it is no text", rules: rules)
       return
     }
     let source = SourceText(path: path, bytes: bytes)
@@ -38,18 +38,32 @@ public struct FileLint: Sendable {
       try FileReader.read(kind, &collector, hasRecipeLock: hasRecipeLock)
       wasRead = true
     } catch {
-      skipped = SkippedFile(file: path, reason: error.reason)
+      if error.isExpected {
+        skipped = SkippedFile(file: path, reason: error.reason)
+      } else {
+        tellUnread(path, error.reason, line: error.line, rules: rules)
+      }
       return
     }
     finish(&collector, rules: rules)
   }
 
+  /// What came of a file that should have been judged and could not be.
+  init(unread path: String, reason: String, rules: Set<Rule>) { tellUnread(path, reason, rules: rules) }
+
+  private mutating func tellUnread(_ path: String, _ reason: String, line: Int = 1, rules: Set<Rule>) {
+    skipped = SkippedFile(file: path, reason: reason)
+    guard rules.contains(.unreadable) else { return }
+    findings.insert(
+      Finding(
+        rule: .unreadable, place: Place(file: path, line: line), message: Self.visible("not judged: \(reason)"),
+        suggestion: Rule.unreadable.fix, object: "the file"),
+      at: 0)
+  }
+
   /// Applies the suppressions and works out the places.
   private mutating func finish(_ collector: inout Collector, rules: Set<Rule>) {
     let source = collector.source
-    if collector.isFull {
-      skipped = SkippedFile(file: source.path, reason: "it has more than \(Collector.limit) findings; the others are left out")
-    }
     var suppressions = Suppressions(source)
     var kept: [Collector.Raw] = []
     var silenced: [(raw: Collector.Raw, reason: String)] = []
@@ -69,6 +83,9 @@ public struct FileLint: Sendable {
     var places = PlaceFinder(source)
     findings = Self.ordered(kept).map { Self.finding($0, &places) }
     suppressed = silenced.map { SuppressedFinding(finding: Self.finding($0.raw, &places), reason: $0.reason) }
+    if collector.isFull {
+      tellUnread(source.path, "it has more than \(Collector.limit) findings; the others are left out", rules: rules)
+    }
   }
 
   /// By place and rule; what two aliases of one anchor report twice is one finding.

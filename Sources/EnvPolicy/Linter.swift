@@ -21,7 +21,7 @@ public struct LintRequest: Sendable {
 
 /// What a lint found.
 public struct LintReport: Sendable {
-  /// In the order of files and places.
+  /// What could not be looked at, folder by folder, then in the order of files and places.
   public var findings: [Finding] = []
   public var suppressed: [SuppressedFinding] = []
   /// Findings the baseline knows.
@@ -47,7 +47,8 @@ public enum Linter {
   /// Larger files are told and not read: nobody writes them by hand.
   private static let sizeLimit = 16 << 20
 
-  /// Lints everything below the roots. Symbolic links on the way are not followed.
+  /// Lints everything below the roots. Symbolic links on the way are not followed; one that makes a file out of sight pass for one to be
+  /// judged is a finding, as is whatever else could not be read.
   ///
   /// - Throws: `PolicyError.unreadableRoot` for a root that is not there.
   public static func lint(_ request: LintRequest) throws -> LintReport {
@@ -55,15 +56,10 @@ public enum Linter {
     var files: [Candidate] = []
     var seen: Set<String> = []
     for root in request.roots {
-      for file in try candidates(root, &report) where seen.insert(file.shown).inserted { files.append(file) }
+      for file in try candidates(root, rules: request.rules, &report) where seen.insert(file.shown).inserted { files.append(file) }
     }
     let results = try concurrentMap(files, width: request.width) { lint($0, rules: request.rules) }
-    for result in results {
-      report.findings += result.findings
-      report.suppressed += result.suppressed
-      if let skipped = result.skipped { report.skipped.append(skipped) }
-      if result.wasRead { report.filesRead += 1 }
-    }
+    for result in results { report.add(result) }
     return report
   }
 
@@ -76,7 +72,7 @@ public enum Linter {
     let hasRecipeLock: Bool
   }
 
-  private static func candidates(_ root: FilePath, _ report: inout LintReport) throws -> [Candidate] {
+  private static func candidates(_ root: FilePath, rules: Set<Rule>, _ report: inout LintReport) throws -> [Candidate] {
     let status: FileStatus?
     // A root is what the user named, so a link there is meant.
     do { status = try FileSystem.status(root, followingLink: true) } catch {
@@ -100,13 +96,38 @@ public enum Linter {
       throw PolicyError.unreadableRoot(path: root.string, underlying: error)
     }
     report.filesSeen += walk.files.count
-    report.skipped += walk.unreadable.map { SkippedFile(file: shown(prefix, $0.path), reason: "\($0.error.errno)") }
+    for (path, error) in walk.unreadable {
+      report.add(FileLint(unread: shown(prefix, path), reason: "\(error.errno)", rules: rules))
+    }
+    for (link, reason) in unfollowed(walk, root) {
+      report.add(FileLint(unread: shown(prefix, link), reason: reason, rules: rules))
+    }
     let locks = Set(walk.files.lazy.map(\.path).filter { $0 == "image.lock" || $0.hasSuffix("/image.lock") })
     return walk.files.compactMap { file in
       guard FileKind.guess(file.path) != nil else { return nil }
       let lock = (file.path.lastIndex(of: "/").map { file.path[...$0] } ?? "") + "image.lock"
       return Candidate(
         path: root.appending(file.path), shown: shown(prefix, file.path), size: file.size, hasRecipeLock: locks.contains(String(lock)))
+    }
+  }
+
+  /// The links that stand where a file to be judged would, and lead to none that the walk has met as a file of the same kind.
+  private static func unfollowed(_ walk: FileListing, _ root: FilePath) -> [(link: String, reason: String)] {
+    let links = walk.links.compactMap { link in
+      if case .known(let kind) = FileKind.guess(link) { (path: link, kind: kind) } else { nil }
+    }
+    guard !links.isEmpty, let base = try? FileSystem.canonicalPath(root) else { return [] }
+    let walked = Set(walk.files.lazy.map(\.path))
+    return links.compactMap { link in
+      guard var target = try? FileSystem.canonicalPath(root.appending(link.path)) else { return (link.path, "a link that leads nowhere") }
+      // A folder is no file that anything reads, whatever it is called.
+      if (try? FileSystem.status(target))?.kind == .directory { return nil }
+      let name = target
+      guard target.removePrefix(base) else { return (link.path, "a link out of the tree, to '\(name)'") }
+      guard walked.contains(target.string), FileKind.guess(target.string) == .known(link.kind) else {
+        return (link.path, "a link to '\(target)', which is not judged as such a file")
+      }
+      return nil
     }
   }
 
@@ -117,18 +138,29 @@ public enum Linter {
   private static func lint(_ file: Candidate, rules: Set<Rule>) -> FileLint {
     // A file without a telling name is a script or nothing; scripts are small.
     if FileKind.guess(file.shown) == .unknown, file.size > 1 << 20 { return FileLint([], path: "") }
-    guard file.size <= sizeLimit else { return skip(file, "it is larger than 16 MiB") }
+    guard file.size <= sizeLimit else { return skip(file, "it is larger than 16 MiB", rules) }
     do {
       let bytes = try FileSystem.readFile(file.path, limit: sizeLimit)
       return FileLint(bytes, path: file.shown, rules: rules, hasRecipeLock: file.hasRecipeLock)
     } catch {
-      return skip(file, "\(error.errno)")
+      return skip(file, "\(error.errno)", rules)
     }
   }
 
-  private static func skip(_ file: Candidate, _ reason: String) -> FileLint {
+  private static func skip(_ file: Candidate, _ reason: String, _ rules: Set<Rule>) -> FileLint {
+    guard FileKind.guess(file.shown) == .unknown else { return FileLint(unread: file.shown, reason: reason, rules: rules) }
+    // Without a telling name it may be anything.
     var result = FileLint([], path: "")
     result.skipped = SkippedFile(file: file.shown, reason: reason)
     return result
+  }
+}
+
+extension LintReport {
+  fileprivate mutating func add(_ file: FileLint) {
+    findings += file.findings
+    suppressed += file.suppressed
+    if let skipped = file.skipped { self.skipped.append(skipped) }
+    if file.wasRead { filesRead += 1 }
   }
 }

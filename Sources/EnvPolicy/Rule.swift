@@ -18,7 +18,7 @@ public enum Severity: String, Sendable, Codable, CaseIterable, Comparable {
 
 /// One rule of the policy. Its id never changes its meaning; a rule that is given up leaves its id unused.
 public struct Rule: Sendable, Hashable {
-  /// `EC` and three digits; the first one names the group (1 images, 2 packages, 3 downloads, 4 models, 5 resources, 9 suppressions).
+  /// `EC` and three digits; the first one names the group (1 images, 2 packages, 3 downloads, 4 models, 5 resources, 9 the linting itself).
   public let id: String
   /// Words joined by hyphens, as good as the id wherever a person names the rule.
   public let name: String

@@ -14,7 +14,7 @@ public struct LayoutDocuments: Sendable {
   /// - Throws: `StoreError.malformedLayout` when there is no layout or its index is none.
   public init(_ reference: LayoutReference) throws {
     self.reference = reference
-    guard let bytes = try Self.read("index.json", of: reference, limit: 4 << 20) else {
+    guard let bytes = try Self.read("index.json", of: reference, limit: 4 << 20, isOnly: true) else {
       throw StoreError.malformedLayout(path: reference.path, reason: "it has no index.json")
     }
     index = try ImageIndex.parse(bytes, object: "index.json of \(reference)")
@@ -35,7 +35,8 @@ public struct LayoutDocuments: Sendable {
     return bytes
   }
 
-  private static func read(_ name: String, of reference: LayoutReference, limit: Int) throws -> [UInt8]? {
+  /// - Parameter isOnly: Go on to the end of an archive and refuse a second file of this name, which another reader would take instead.
+  private static func read(_ name: String, of reference: LayoutReference, limit: Int, isOnly: Bool = false) throws -> [UInt8]? {
     switch reference.form {
     case .folder:
       let path = reference.path.appending(name)
@@ -43,18 +44,29 @@ public struct LayoutDocuments: Sendable {
       guard status.kind == .file, status.size <= limit else { throw tooLong(name, reference, limit) }
       return try FileSystem.readFile(path, limit: limit)
     case .archive:
-      guard FileSystem.exists(reference.path) else {
-        throw StoreError.malformedLayout(path: reference.path, reason: "there is no such file")
-      }
-      var reader = try ArchiveReader(opening: reference.path.string, format: .tar)
+      var reader = try archive(reference.path)
+      var found: [UInt8]?
       while let entry = try reader.next() {
-        guard entry.kind == .file, try RelativePath(entry.path).string == name else { continue }
-        guard entry.size <= limit else { throw tooLong(name, reference, limit) }
-        return try reader.readAll(limit: limit)
+        guard try RelativePath(entry.path).string == name else { continue }
+        guard found == nil else { throw twoIndexes(reference.path) }
+        guard entry.kind == .file, entry.size <= limit else { throw tooLong(name, reference, limit) }
+        found = try reader.readAll(limit: limit)
+        if !isOnly { break }
       }
-      return nil
+      return found
     }
   }
+
+  /// Opens an archive. Whoever waits for a FIFO's writer, or reads a device, may do so for ever.
+  static func archive(_ path: FilePath) throws -> ArchiveReader {
+    guard let status = try FileSystem.status(path, followingLink: true) else {
+      throw StoreError.malformedLayout(path: path, reason: "there is no such file")
+    }
+    guard status.kind == .file else { throw StoreError.malformedLayout(path: path, reason: "it is \(status.kind), and no regular file") }
+    return try ArchiveReader(opening: path.string, format: .tar)
+  }
+
+  static func twoIndexes(_ path: FilePath) -> StoreError { .malformedLayout(path: path, reason: "it holds index.json twice") }
 
   private static func tooLong(_ name: String, _ reference: LayoutReference, _ limit: Int) -> StoreError {
     .malformedLayout(path: reference.path, reason: "'\(name)' is no file of at most \(limit) bytes")

@@ -9,10 +9,10 @@ extension Store {
   private static let layoutMarker = Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8)
 
   /// Writes an image into a layout folder, which is made when it is not there. Other images in it stay.
-  public func exportImage(_ image: StoredImage, to folder: FilePath, tag: String?) throws {
+  public func exportImage(_ image: StoredImage, with companions: ImageCompanions = .init(), to folder: FilePath, tag: String?) throws {
     let blobs = folder.appending("blobs/sha256")
     try FileSystem.createDirectories(blobs)
-    for descriptor in image.blobs { try export(descriptor, to: blobs.appending(descriptor.digest.hex)) }
+    for digest in image.blobs(with: companions) { try export(digest, to: blobs.appending(digest.hex)) }
     // The index may name only what lasts.
     try FileSystem.syncDirectory(blobs)
     let marker = folder.appending("oci-layout")
@@ -22,26 +22,28 @@ extension Store {
     defer { withExtendedLifetime(lock) {} }
     let indexPath = folder.appending("index.json")
     var index = FileSystem.exists(indexPath) ? try ImageIndex.parse(readIndex(folder), object: "\(indexPath)") : ImageIndex(manifests: [])
-    let entry = image.indexEntry(tag: tag)
-    index.manifests.removeAll { $0.digest == entry.digest && $0.annotations == entry.annotations }
-    if let tag { index.manifests.removeAll { $0.tag == tag } }
-    index.manifests.append(entry)
+    for entry in image.indexEntries(tag: tag, companions) {
+      index.manifests.removeAll { $0.digest == entry.digest && $0.annotations == entry.annotations }
+      if let tag = entry.tag { index.manifests.removeAll { $0.tag == tag } }
+      index.manifests.append(entry)
+    }
     try FileSystem.writeAtomically(try CanonicalJSON.encode(index), to: indexPath)
   }
 
   /// Writes an image into one file, an OCI archive: the same image gives the same bytes. A file that is there is replaced at the end.
   public func exportArchive(
-    _ image: StoredImage, to path: FilePath, tag: String?, progress: @escaping @Sendable (_ bytes: Int64) -> Void = { _ in }
+    _ image: StoredImage, with companions: ImageCompanions = .init(), to path: FilePath, tag: String?,
+    progress: @escaping @Sendable (_ bytes: Int64) -> Void = { _ in }
   ) throws {
     let temporary = path.removingLastComponent().appending(".\(path.lastComponent?.string ?? "image").\(FileSystem.uniqueSuffix())")
     do {
       let file = try OwnedDescriptor.create(temporary)
       var tar = TarWriter { try file.write($0) }
       try append(Self.layoutMarker, as: "oci-layout", to: &tar)
-      try append(try CanonicalJSON.encode(ImageIndex(manifests: [image.indexEntry(tag: tag)])), as: "index.json", to: &tar)
+      try append(try CanonicalJSON.encode(ImageIndex(manifests: image.indexEntries(tag: tag, companions))), as: "index.json", to: &tar)
       for folder in ["blobs", "blobs/sha256"] { try tar.append(ArchiveEntry(path: folder, kind: .directory, permissions: 0o755)) }
       // Each blob once, in an order that depends on nothing else.
-      for descriptor in Set(image.blobs.map(\.digest)).sorted() {
+      for descriptor in image.blobs(with: companions) {
         guard let blob = try blob(descriptor, object: "blob \(descriptor.short)") else {
           throw StoreError.missingBlob(object: "a part of the image", digest: descriptor)
         }
@@ -66,9 +68,9 @@ extension Store {
     try tar.write(bytes)
   }
 
-  private func export(_ descriptor: Descriptor, to target: FilePath) throws {
-    guard let blob = try blob(descriptor.digest, object: "blob \(descriptor.digest.short)") else {
-      throw StoreError.missingBlob(object: "a part of the image", digest: descriptor.digest)
+  private func export(_ digest: Digest, to target: FilePath) throws {
+    guard let blob = try blob(digest, object: "blob \(digest.short)") else {
+      throw StoreError.missingBlob(object: "a part of the image", digest: digest)
     }
     if try FileSystem.status(target)?.size == blob.size, (try? prove(blob.digest, at: target, object: "")) != nil { return }
     let temporary = target.removingLastComponent().appending(".\(blob.digest.short).\(FileSystem.uniqueSuffix())")
@@ -84,15 +86,38 @@ extension Store {
   }
 }
 
+/// What goes into a layout because of an image, without being a part of it: signatures.
+public struct ImageCompanions: Sendable, Equatable {
+  /// The index that led to the image, where it is the index that was signed. Then the layout leads through it as well, though it lacks
+  /// other platforms (image-spec image-layout.md, "Blobs": referenced ones may be missing).
+  public var index: Descriptor?
+  /// Entries for the layout's own index.
+  public var entries: [Descriptor]
+  /// What the entries consist of.
+  public var blobs: [Digest]
+
+  public init(index: Descriptor? = nil, entries: [Descriptor] = [], blobs: [Digest] = []) {
+    self.index = index
+    self.entries = entries
+    self.blobs = blobs
+  }
+}
+
 extension StoredImage {
-  /// How an index points at the manifest.
-  fileprivate func indexEntry(tag: String?) -> Descriptor {
-    let annotations = tag.map { [Descriptor.tagAnnotation: $0] }
-    return Descriptor(
-      mediaType: manifest.mediaType ?? .imageManifest, digest: manifestDigest, size: manifestSize, platform: config.platform,
-      annotations: annotations)
+  /// How a layout's index points at the image, and at what accompanies it.
+  fileprivate func indexEntries(tag: String?, _ companions: ImageCompanions) -> [Descriptor] {
+    var top = companions.index ?? descriptor
+    top.annotations = tag.map { [Descriptor.tagAnnotation: $0] }
+    return [top] + companions.entries
   }
 
-  /// Everything an image consists of, the manifest last.
-  fileprivate var blobs: [Descriptor] { layers.map(\.descriptor) + [manifest.config, indexEntry(tag: nil)] }
+  private var descriptor: Descriptor {
+    Descriptor(mediaType: manifest.mediaType ?? .imageManifest, digest: manifestDigest, size: manifestSize, platform: config.platform)
+  }
+
+  /// Everything that belongs into the layout, each once, in an order that depends on nothing else.
+  fileprivate func blobs(with companions: ImageCompanions) -> [Digest] {
+    let own = layers.map(\.descriptor.digest) + [manifest.config.digest, manifestDigest]
+    return Set(own + companions.blobs + companions.entries.map(\.digest) + [companions.index?.digest].compactMap { $0 }).sorted()
+  }
 }

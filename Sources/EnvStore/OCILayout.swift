@@ -76,12 +76,14 @@ extension Store {
 
   /// Takes in every blob of the archive, in whatever order they come, and returns its index.
   private func importArchive(_ path: FilePath, progress: @escaping @Sendable (String, Int64) -> Void) throws -> [UInt8] {
-    guard FileSystem.exists(path) else { throw StoreError.malformedLayout(path: path, reason: "there is no such file") }
-    var reader = try ArchiveReader(opening: path.string, format: .tar)
+    var reader = try LayoutDocuments.archive(path)
     var index: [UInt8]?
     while let entry = try reader.next() {
       let name = try RelativePath(entry.path)
-      if name.string == "index.json" { index = try reader.readAll(limit: 4 << 20) }
+      if name.string == "index.json" {
+        guard index == nil else { throw LayoutDocuments.twoIndexes(path) }
+        index = try reader.readAll(limit: 4 << 20)
+      }
       guard entry.kind == .file, name.parent.string == "blobs/sha256" else { continue }
       let digest = try Digest(hex: name.name)
       _ = try ingest(expecting: digest, size: entry.size, object: "blob \(digest.short) of \(path)") { writer in

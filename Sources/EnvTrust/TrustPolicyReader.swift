@@ -67,7 +67,7 @@ extension TrustPolicy {
     } catch let error as TrustError {
       throw YAMLError(mark: images.mark, problem: error.summary, hint: error.hint)
     }
-    if try mapping["require"]?.choice(Requirement.self) == .any {
+    if try mapping.nonNull("require")?.choice(Requirement.self) == .any {
       for key in ["keys", "annotations"] {
         if let node = mapping[key] {
           throw YAMLError(mark: node.mark, problem: "`require: any` asks for no signature, so '\(key)' says nothing")
@@ -78,7 +78,7 @@ extension TrustPolicy {
     let keysNode = try mapping.required("keys")
     let keys = try keysNode.items().map { try key($0, folder: folder) }
     guard !keys.isEmpty else { throw keysNode.expected("at least one key file") }
-    let annotations = Dictionary(try mapping["annotations"]?.stringPairs().map { ($0.key, $0.value) } ?? []) { first, _ in first }
+    let annotations = Dictionary(try mapping.nonNull("annotations")?.stringPairs().map { ($0.key, $0.value) } ?? []) { first, _ in first }
     return TrustRule(pattern: pattern, demand: SignatureDemand(keys: keys, annotations: annotations), mark: images.mark)
   }
 

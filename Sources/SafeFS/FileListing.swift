@@ -1,4 +1,4 @@
-/// A list of the regular files below a folder, for tools that read other people's trees.
+/// A list of the regular files and the links below a folder, for tools that read other people's trees.
 import Glibc
 import SystemPackage
 
@@ -6,6 +6,8 @@ import SystemPackage
 public struct FileListing: Sendable {
   /// Path below the root and size in bytes, in the order of the names' bytes, folder by folder.
   public fileprivate(set) var files: [(path: String, size: Int64)] = []
+  /// Symbolic links, which were not followed.
+  public fileprivate(set) var links: [String] = []
   /// Folders that could not be looked into.
   public fileprivate(set) var unreadable: [(path: String, error: FileSystemError)] = []
 }
@@ -33,6 +35,7 @@ extension FileSystem {
         guard fstatat(folder, name, &value, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
         switch value.st_mode & S_IFMT {
         case S_IFREG: listing.files.append((child, Int64(value.st_size)))
+        case S_IFLNK: listing.links.append(child)
         case S_IFDIR where entering(text):
           // Descriptors stay open along the way down, and so does the stack.
           guard depth < 200 else { throw FileSystemError(call: "openat", path: root.appending(child), errno: .fileNameTooLong) }

@@ -122,7 +122,21 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
 /// What `stat(2)` says of a file.
 public struct FileStatus: Sendable, Equatable {
   /// The kinds of file a layer can hold.
-  public enum Kind: Sendable, Equatable { case file, directory, symlink, characterDevice, blockDevice, fifo, socket }
+  public enum Kind: Sendable, Equatable, CustomStringConvertible {
+    case file, directory, symlink, characterDevice, blockDevice, fifo, socket
+
+    /// For the end of a sentence: `a folder`.
+    public var description: String {
+      switch self {
+      case .file: "a regular file"
+      case .directory: "a folder"
+      case .symlink: "a symbolic link"
+      case .characterDevice, .blockDevice: "a device"
+      case .fifo: "a FIFO"
+      case .socket: "a socket"
+      }
+    }
+  }
 
   public let kind: Kind
   /// Permission bits incl. set-user-id, set-group-id and sticky (`07777`).

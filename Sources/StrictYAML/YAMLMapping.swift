@@ -23,6 +23,14 @@ public struct YAMLMapping: Sendable {
   /// The value of `key`, unless it is missing or null.
   public subscript(_ key: String) -> YAMLNode? { pairs.first { $0.key == key && !$0.value.isNull }?.value }
 
+  /// The value of `key`, unless it is missing. For keys whose absence loosens something: an empty one is a mistake, not a wish.
+  public func nonNull(_ key: String) throws(YAMLError) -> YAMLNode? {
+    if let pair = pairs.first(where: { $0.key == key }), pair.value.isNull {
+      throw YAMLError(mark: pair.mark, problem: "the key '\(key)' has no value", hint: "write one, or leave the key out")
+    }
+    return self[key]
+  }
+
   /// The value of a key that must be there.
   public func required(_ key: String) throws(YAMLError) -> YAMLNode {
     guard let node = self[key] else { throw YAMLError(mark: mark, problem: "the key '\(key)' is missing") }

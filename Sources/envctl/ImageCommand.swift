@@ -37,8 +37,10 @@ struct ImageBuildCommand: ReportingCommand {
     let destination = try output.map(Self.destination)
     var workbench = try common.workbench()
     workbench.allowsUnpinned = allowUnpinned
+    // Said before minutes of building, not after.
+    if let destination { try workbench.requireSuitable(destination) }
     let image = try workbench.buildImage(recipe: try workbench.recipeFolder(recipe))
-    if let destination { try workbench.store.exportImage(image, to: destination.path, tag: destination.tag) }
+    if let destination { try workbench.save(image, to: destination) }
     switch common.format {
     case .text: try Console.printResult("\(image.manifestDigest)")
     case .json: try Console.printJSON(ImageSummary(image))

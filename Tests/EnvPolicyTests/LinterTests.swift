@@ -39,8 +39,14 @@ import Testing
         let report = try Linter.lint(LintRequest(roots: [folder], width: 3))
         #expect(
           report.findings.map { $0.place.file }
-            == [".devcontainer/Dockerfile", "a/Dockerfile", "b/Dockerfile", "open/image.yaml"].map { "\(folder)/\($0)" })
-        #expect(report.skipped == [SkippedFile(file: "\(folder)/large.yaml", reason: "it is larger than 16 MiB")])
+            == ["Containerfile", ".devcontainer/Dockerfile", "a/Dockerfile", "b/Dockerfile", "large.yaml", "open/image.yaml"].map {
+              "\(folder)/\($0)"
+            })
+        #expect(
+          report.skipped == [
+            SkippedFile(file: "\(folder)/Containerfile", reason: "a link out of the tree, to '\(outside)/Dockerfile'"),
+            SkippedFile(file: "\(folder)/large.yaml", reason: "it is larger than 16 MiB"),
+          ])
         #expect(report.exitCode == .policy)
         // A root that is a link is meant; one file named twice is linted once.
         let linked = try Linter.lint(LintRequest(roots: [folder.appending("Containerfile"), folder.appending("Containerfile")]))
@@ -64,8 +70,32 @@ import Testing
       let report =
         try Capability.isRoot
         ? asOrdinaryUser { try Linter.lint(LintRequest(roots: [folder], width: 1)) } : Linter.lint(LintRequest(roots: [folder]))
-      #expect(report.findings.count == 1)
+      #expect(report.findings.map(\.rule.id) == ["EC903", "EC102"])
       #expect(report.skipped.map(\.file) == ["\(folder)/a"])
+    }
+  }
+
+  @Test("a link that stands for a file of the tree is judged there, any other is told") func links() throws {
+    try withTemporaryFolder { folder in
+      try write("FROM a\n", folder.appending("real/Dockerfile"))
+      try write("FROM a\n", folder.appending("notes.txt"))
+      try write("FROM a\n", folder.appending("node_modules/Dockerfile"))
+      var root = try RootDirectory(folder)
+      for (name, target) in [
+        ("Dockerfile", "real/Dockerfile"), ("a.dockerfile", "notes.txt"), ("b.dockerfile", "node_modules/Dockerfile"),
+        ("c.yaml", "real/Dockerfile"), ("d.sh", "nowhere"), ("e.yaml", "real"), ("README", "nowhere"),
+      ] {
+        try root.makeSymlink(RelativePath(name), target: target)
+      }
+      var request = LintRequest(roots: [folder], width: 1)
+      let report = try Linter.lint(request)
+      #expect(
+        report.findings.filter { $0.rule.id == "EC903" }.map { $0.place.file.dropFirst(folder.string.utf8.count + 1) } == [
+          "a.dockerfile", "b.dockerfile", "c.yaml", "d.sh",
+        ])
+      #expect(report.findings.filter { $0.rule.id == "EC102" }.map(\.place.file) == ["\(folder)/real/Dockerfile"])
+      request.rules.remove(.unreadable)
+      #expect(try Linter.lint(request).findings.map(\.rule.id) == ["EC102"])
     }
   }
 }

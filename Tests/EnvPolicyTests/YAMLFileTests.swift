@@ -162,6 +162,11 @@ import Testing
     #expect(lint.skipped == SkippedFile(file: "chart/templates/pod.yaml", reason: "a template, not YAML as it stands"))
   }
 
+  @Test("broken YAML is a finding where it breaks, whatever braces it has") func broken() {
+    #expect(places("image: a:1\nb: [{{\n", "compose.yaml").map { $0.prefix(5) } == ["EC903"])
+    #expect(places("image: a:1\n\tb: 1\n", ".gitlab-ci.yml") == ["EC903 2:1-1"])
+  }
+
   static let projects: [(String, [String])] = [
     ("schema: 1\nenvironment: paddle-2.6-cpu\n", []), ("schema: 1\nenvironment: oci:../layout:tag\n", []),
     ("schema: 1\nenvironment: oci-archive:x.tar\n", []),

@@ -82,6 +82,7 @@ import Testing
     ("- {images: x, keys: [a.pub], require: sometimes}", "none of signed, any"),
     ("- {images: x, require: any, keys: [a.pub]}", "'keys' says nothing"),
     ("- {images: x, require: any, annotations: {a: b}}", "'annotations' says nothing"),
+    ("- {images: x, keys: [a.pub], annotations: }", "the key 'annotations' has no value"),
     ("- {images: x, keys: [a.pub]}\n- {images: docker.io/library/x, keys: [b.pub]}", "has a rule already"), ("  x", "expected a list"),
   ])
   func mistakes(_ text: String, _ message: String) throws {

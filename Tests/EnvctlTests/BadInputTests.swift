@@ -34,6 +34,10 @@ extension EnvctlTests {
         file: "schema: 1\nenvironment: paddle-2.6-cpu\ngpu: require\n", status: 2, expected: ["envctl.yaml:3:6", "did you mean 'required'"]),
       Mistake(file: "schema: 1\nenvironment: oci:/nonexistent\n", status: 5, expected: ["'/nonexistent'", "index.json"]),
       Mistake(file: "schema: 1\nenvironment: paddle-2.6-cpu\nenvironment: x\n", status: 2, expected: ["twice"]),
+      Mistake(
+        file: "schema: 1\nenvironment: paddle-2.6-cpu\nverify:\n", status: 2,
+        expected: ["envctl.yaml:3:1", "the key 'verify' has no value"]),
+      Mistake(file: "schema: 1\nenvironment: paddle-2.6-cpu\npolicy: ~\n", status: 2, expected: ["the key 'policy' has no value"]),
       Mistake(file: "", status: 2, expected: ["empty"]),
     ]
 

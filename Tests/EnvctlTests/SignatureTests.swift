@@ -189,6 +189,69 @@ extension EnvctlTests {
       }
     }
 
+    @Test("signatures outlive their registry: pull, save and load under one rule", arguments: ["image", "index"])
+    func travelling(_ signed: String) throws {
+      try scene { scene in
+        var reference = scene.reference
+        if signed == "index" {
+          var entry = try scene.registry.client.resolve(scene.reference)
+          entry.platform = .host
+          let index = try CanonicalJSON.encode(ImageIndex(manifests: [entry]))
+          reference = scene.tagged("many")
+          try scene.registry.client.pushManifest(index, mediaType: .imageIndex, to: reference)
+          try scene.sign(Digest.sha256(of: index), by: scene.team)
+        } else {
+          try scene.sign(scene.image, by: scene.team)
+          try scene.attachBundle(to: scene.image, by: scene.stranger)
+        }
+        try scene.program.write(policy, to: "policy.yaml")
+        var first = scene.program
+        first.variables["ENVCTL_POLICY"] = "policy.yaml"
+        try #require(first.pull("\(reference)") == scene.image)
+        for name in ["a.tar", "b.tar", "oci:saved"] {
+          let saved = try first("image", "save", "\(scene.image)", "-o", name)
+          #expect(saved.status == 0, "\(saved.errors)")
+          #expect(saved.errors.contains("with its signatures"), "\(saved.errors)")
+        }
+        let (one, two) = (first.folder.appending("a.tar"), first.folder.appending("b.tar"))
+        #expect(try FileSystem.readFile(one) == FileSystem.readFile(two))
+        for name in ["a.tar", "oci:saved"] {
+          var second = first
+          second.home = first.folder.appending("second-" + FileSystem.uniqueSuffix())
+          second.variables["ENVCTL_INSECURE_REGISTRIES"] = nil
+          let loaded = try second("image", "load", name)
+          #expect(loaded.output == "\(scene.image)\n", "\(loaded.errors)")
+          // And from there on.
+          try #require(second("image", "save", "\(scene.image)", "-o", "c.tar").status == 0)
+          #expect(try FileSystem.readFile(first.folder.appending("c.tar")) == FileSystem.readFile(one))
+        }
+        let nobody = try KeyPair(name: "nobody", in: first.folder)
+        #expect(try scene.program("trust", "check", "oci-archive:a.tar", "--key", nobody.publicFile.string).status == 5)
+        if signed == "image" {
+          // The bundle was never asked for by the rule; it lies beside the image all the same.
+          #expect(try scene.program("trust", "check", "oci-archive:a.tar", "--key", scene.stranger.publicFile.string).status == 0)
+        }
+      }
+    }
+
+    @Test("what is pushed takes its signatures along") func pushed() throws {
+      try scene { scene in
+        try scene.sign(scene.image, by: scene.team)
+        try scene.attachBundle(to: scene.image, by: scene.stranger)
+        try scene.program.write(policy, to: "policy.yaml")
+        var program = scene.program
+        program.variables["ENVCTL_POLICY"] = "policy.yaml"
+        try #require(program("image", "pull", "\(scene.reference)").status == 0)
+        let other = "\(scene.registry.address)/other/app:2"
+        let pushed = try program("image", "push", "\(scene.image)", other)
+        #expect(pushed.errors.contains("with its signatures"), "\(pushed.errors)")
+        for pair in [scene.team, scene.stranger] {
+          let found = try scene.check(other, by: pair)
+          #expect(found.status == 0, "\(found.errors)")
+        }
+      }
+    }
+
     @Test func nothingFurtherIsFetched() throws {
       try scene { scene in
         try scene.program.write(policy, to: "policy.yaml")

@@ -6,6 +6,10 @@ enum FileReader {
   /// Why a file of a known kind was not read.
   struct Skip: Error {
     let reason: String
+    /// Counted from 1.
+    var line = 1
+    /// Whether nobody expects the file to be readable, so that it is told and is no finding.
+    var isExpected = false
   }
 
   /// - Parameter hasRecipeLock: Whether `image.lock` lies beside the file.
@@ -29,8 +33,11 @@ enum FileReader {
 
   private static func parse(_ source: SourceText, _ body: () throws(YAMLError) -> YAMLSource) throws(Skip) -> YAMLSource {
     do { return try body() } catch {
-      if source.contains("{{") { throw Skip(reason: "a template, not YAML as it stands") }
-      throw Skip(reason: "\(error.problem) (line \(error.mark.line))")
+      // Helm keeps what is to become YAML in folders of this name. Anywhere else braces excuse nothing.
+      if source.contains("{{"), source.path.split(separator: "/").dropLast().contains("templates") {
+        throw Skip(reason: "a template, not YAML as it stands", isExpected: true)
+      }
+      throw Skip(reason: "\(error.problem) (line \(error.mark.line))", line: error.mark.line)
     }
   }
 

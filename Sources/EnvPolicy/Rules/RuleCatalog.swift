@@ -8,7 +8,7 @@ extension Rule {
     aptWithoutVersion, pipWithoutVersion, pipWithoutHashes, recipeWithoutLock,
     downloadWithoutChecksum, certificateChecksOff, modelWithoutHash,
     cpuUnbounded, memoryUnbounded, gpuUnbounded,
-    suppressionWithoutReason, suppressionWithoutUse,
+    suppressionWithoutReason, suppressionWithoutUse, unreadable,
   ]
 
   /// The rule with this id or name.
@@ -102,4 +102,8 @@ extension Rule {
     "EC902", "suppression-without-use", .warning,
     reason: "A suppression that silences nothing hides the next finding at its place.",
     fix: "Remove it.")
+  static let unreadable = Rule(
+    "EC903", "unreadable", .error,
+    reason: "What cannot be read is not judged, and one odd byte would carry anything past the rules.",
+    fix: "Mend the file, move it out of the tree, or leave this rule out with --disable EC903.")
 }

@@ -12,7 +12,7 @@ public struct RegistryDigests: DigestResolver {
 
   public init(_ registry: RegistryClient) { self.registry = registry }
 
-  public func digest(of reference: ImageReference) throws -> Digest { try registry.resolve(reference).digest }
+  public func digest(of reference: ImageReference) throws -> Digest { try registry.resolveImage(reference).digest }
 }
 
 /// What `envctl lint` is asked to do.

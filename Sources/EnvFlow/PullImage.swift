@@ -39,7 +39,8 @@ extension Workbench {
     let manifest = try ImageManifest.parse(document.bytes, object: "\(reference)")
     _ = try store.ingest(document.bytes, object: "\(reference)")
     let object = "the configuration of \(reference)"
-    guard manifest.config.mediaType.isImageConfig else { throw OCIDocumentError.notAnImage("\(reference)", manifest.config.mediaType) }
+    // A lock, and the first byte of a layer, are promises that the image can be unpacked.
+    try manifest.requireImage(object: "\(reference)")
     guard manifest.config.size <= 4 << 20 else { throw RegistryError.tooLarge(object: object, limit: 4 << 20) }
     let config = manifest.config
     _ = try store.ingest(expecting: config.digest, size: config.size, object: object) { writer in
@@ -52,10 +53,6 @@ extension Workbench {
     // An index may promise one platform and lead to another.
     guard documents.config.os == platform.os, documents.config.architecture == platform.architecture else {
       throw RegistryError.noSuchPlatform(reference: "\(reference)", platform, offered: [documents.config.platform])
-    }
-    // A lock, and the first byte of a layer, are promises that the image can be unpacked.
-    for (index, layer) in documents.layers.enumerated() where layer.descriptor.mediaType.layerCompression == nil {
-      throw OCIDocumentError.unpackableLayer("layer \(index + 1) of \(reference)", layer.descriptor.mediaType)
     }
     return ResolvedImage(reference: reference, index: index, manifest: document.descriptor, documents: documents)
   }

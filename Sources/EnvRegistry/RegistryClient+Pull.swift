@@ -45,6 +45,22 @@ extension RegistryClient {
   /// What the reference points to now.
   public func resolve(_ reference: ImageReference) throws -> Descriptor { try manifest(reference).descriptor }
 
+  /// What the reference points to now, when it is an image that could be pulled as far as its document tells.
+  ///
+  /// - Throws: `OCIDocumentError` and `RegistryError.unusableDocument` for what is none: a digest of it would pin nothing of use.
+  public func resolveImage(_ reference: ImageReference) throws -> Descriptor {
+    let document = try manifest(reference)
+    let object = "\(reference)"
+    if document.isIndex {
+      guard try !ImageIndex.parse(document.bytes, object: object).platforms.isEmpty else {
+        throw RegistryError.unusableDocument(object: object, reason: "it is an index that names no image for any platform")
+      }
+    } else {
+      try ImageManifest.parse(document.bytes, object: object).requireImage(object: object)
+    }
+    return document.descriptor
+  }
+
   private func manifest(named name: String, expected: Digest?, in reference: ImageReference, object: String) throws -> Document {
     let accept = [MediaType.imageManifest, .imageIndex, .dockerManifest, .dockerManifestList].map(\.rawValue).joined(separator: ", ")
     let request = try request(

@@ -34,6 +34,16 @@ public struct ImageManifest: Codable, Hashable, Sendable {
     try DocumentShape.checkSizes([manifest.config] + manifest.layers, object: object)
     return manifest
   }
+
+  /// Lets an image pass whose layers can be unpacked; other artifacts have manifests too.
+  ///
+  /// - Throws: `OCIDocumentError.notAnImage`, `.unpackableLayer`.
+  public func requireImage(object: String) throws(OCIDocumentError) {
+    guard config.mediaType.isImageConfig else { throw .notAnImage(object, config.mediaType) }
+    for (index, layer) in layers.enumerated() where layer.mediaType.layerCompression == nil {
+      throw .unpackableLayer("layer \(index + 1) of \(object)", layer.mediaType)
+    }
+  }
 }
 
 /// An image index (image-spec image-index.md).

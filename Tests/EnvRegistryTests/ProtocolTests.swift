@@ -292,6 +292,31 @@ import Testing
     }
   }
 
+  // MARK: Images
+
+  @Test(arguments: [
+    #"{"schemaVersion":2,"manifests":[],"config":{},"layers":[]}"#, #"{"schemaVersion":2,"manifests":[]}"#, #"{"mediaType":"x/y"}"#,
+    #"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","layers":[]}"#,
+    #"{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:DIGEST","size":1}]}"#,
+    #"{"schemaVersion":2,"config":{"mediaType":"application/x","digest":"sha256:DIGEST","size":1},"layers":[]}"#,
+    #"{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:DIGEST","size":1},"#
+      + #""layers":[{"mediaType":"application/x","digest":"sha256:DIGEST","size":1}]}"#,
+  ]) func whatIsNoUsableImageIsRefused(_ text: String) throws {
+    let bytes = Array(text.split(separator: "DIGEST").joined(separator: String(repeating: "0", count: 64)).utf8)
+    try serving({ _ in .ok(bytes) }) { server in
+      let client = Clients.client(insecure: server.host)
+      #expect(story { _ = try client.resolveImage(Clients.reference(server.host)) }?.exitCode == .verification)
+    }
+  }
+
+  @Test func anImageIsResolved() throws {
+    let image = try ImageFixture.small()
+    let registry = try ScriptedRegistry(image)
+    defer { registry.stop() }
+    let found = try Clients.client(insecure: registry.host).resolveImage(Clients.reference(registry.host))
+    #expect(found.digest == .sha256(of: try image.manifest()))
+  }
+
   // MARK: Encryption
 
   @Test func aRegistryWithoutTLSIsNamedAsSuch() throws {

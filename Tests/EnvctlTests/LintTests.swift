@@ -1,5 +1,6 @@
 /// `envctl lint` as people and CI run it: output, formats, exit statuses.
 import EnvCore
+import LoopbackHTTP
 import SafeFS
 import SystemPackage
 import TestSupport
@@ -77,6 +78,24 @@ extension EnvctlTests {
         try program.write("FROM a:1\nFROM b:1\n", to: "Dockerfile")
         #expect(try program("lint", "--baseline", "known.json").status == 4)
         #expect(try program("lint", "--baseline", "missing.json").status == 2)
+      }
+    }
+
+    @Test(
+      "what is no image is not pinned",
+      arguments: [
+        #"{"schemaVersion":2,"manifests":[],"config":{},"layers":[]}"#, #"{"schemaVersion":2,"manifests":[]}"#, #"{"mediaType":"x/y"}"#,
+      ])
+    func noImage(_ document: String) throws {
+      try withProgram { program in
+        let server = try LoopbackServer(answering: { _ in .ok(Array(document.utf8)) })
+        defer { server.stop() }
+        let text = "FROM 127.0.0.1:\(server.port)/a:1\n"
+        try program.write(text, to: "Dockerfile")
+        let result = try program("lint", "--fix", "--insecure-registry", "127.0.0.1:\(server.port)")
+        #expect(result.status == 5, "\(result.errors)")
+        #expect(result.errors.contains("the digest of '127.0.0.1:\(server.port)/a:1' could not be had"))
+        #expect(try FileSystem.readFile(program.folder.appending("Dockerfile")) == Array(text.utf8))
       }
     }
 

@@ -39,7 +39,8 @@ extension RegistryClient {
   }
 
   private func upload(_ descriptor: Descriptor, to reference: ImageReference, object: String, _ open: @escaping BlobReader) throws {
-    let begin = try request(url(reference, "blobs/uploads/"), reference, .push, method: .post)
+    var begin = try request(url(reference, "blobs/uploads/"), reference, .push, method: .post)
+    begin.followsRedirects = false
     let (session, _) = try asking(object, reference, .push) { try http.get(begin) }
     guard let stated = session.headers["location"] else {
       throw RegistryError.protocolViolation(object: object, reason: "it names no place to upload to")
@@ -48,6 +49,7 @@ extension RegistryClient {
     var finish = try request(
       location + (location.contains("?") ? "&" : "?") + "digest=" + percentEncoded(descriptor.digest.description), reference, .push,
       method: .put, headers: [("Content-Type", "application/octet-stream")], body: .stream(size: descriptor.size, open: open))
+    finish.followsRedirects = false
     // An upload may be sent to storage elsewhere, whose URL is the permission.
     if !location.hasPrefix(settings.base(of: reference.registry).dropLast("v2/".count)) { finish.authorizer = nil }
     _ = try asking(object, reference, .push) { try http.get(finish) }
@@ -56,9 +58,11 @@ extension RegistryClient {
   /// Uploads a manifest or an index under the reference's tag, or under its digest alone.
   public func pushManifest(_ bytes: [UInt8], mediaType: MediaType, to reference: ImageReference) throws {
     let digest = Digest.sha256(of: bytes)
-    let request = try request(
+    var request = try request(
       url(reference, "manifests/" + (reference.tag ?? digest.description)), reference, .push, method: .put,
       headers: [("Content-Type", mediaType.rawValue)], body: .bytes(bytes))
+    // What is published goes where it was sent, or nowhere.
+    request.followsRedirects = false
     let (response, _) = try asking("\(reference)", reference, .push) { try http.get(request) }
     if let stated = response.headers["docker-content-digest"], stated.hasPrefix("sha256:"), stated != digest.description {
       throw RegistryError.digestMismatch(

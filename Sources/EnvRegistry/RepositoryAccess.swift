@@ -111,6 +111,8 @@ final class RepositoryAccess: HTTPAuthorizer {
       let form = fields + [("grant_type", "refresh_token"), ("client_id", "envctl"), ("refresh_token", token)]
       headers.append(("Content-Type", "application/x-www-form-urlencoded"))
       request = HTTPRequest(realm, method: .post, headers: headers, body: .bytes(Array(Self.query(form).utf8)), sizeLimit: 1 << 20)
+      // The body is the secret itself, and libcurl takes it along wherever a redirect leads.
+      request.followsRedirects = false
     } else {
       if case .password(let user, let password) = credentials { headers.append(("Authorization", Self.basic(user, password))) }
       request = HTTPRequest(realm + separator + Self.query(fields), headers: headers, sizeLimit: 1 << 20)

@@ -64,6 +64,7 @@ public final class HTTPClient: Sendable {
     handle.set(CURLOPT_URL, request.url)
     // A redirect may not leave encryption once it was asked for, and never leads into the file system.
     handle.set(CURLOPT_REDIR_PROTOCOLS_STR, request.url.hasPrefix("https:") ? "https" : "http,https")
+    if !request.followsRedirects { handle.set(CURLOPT_FOLLOWLOCATION, 0) }
     if let tls = request.tls { handle.set(tls) }
     var headers = request.headers.map { "\($0.name): \($0.value)" }
     // libcurl sends it to the host of the URL alone, whatever host a redirect leads to.
@@ -95,6 +96,9 @@ public final class HTTPClient: Sendable {
     // The server has no byte beyond what was received, so what was received is all there is (RFC 9110, section 15.5.17).
     if status == 416, let expected = request.expectedSize, receiver.delivered > 0 {
       throw HTTPError.truncated(request: request.summary, received: receiver.delivered, expected: expected)
+    }
+    if !request.followsRedirects, (300..<400).contains(status), let location = receiver.headers["location"] {
+      throw HTTPError.redirected(request: request.summary, location: String(redacted(url: location).prefix(200)))
     }
     guard isSuccess(status) else {
       let answer = ErrorAnswer(headers: receiver.headers, body: receiver.errorBody)

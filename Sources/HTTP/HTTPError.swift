@@ -9,6 +9,8 @@ public enum HTTPError: Diagnostic, Equatable {
   case transferFailed(request: String, code: Int32, reason: String)
   /// The server answered with a status that is not success.
   case status(request: String, status: Int, answer: ErrorAnswer)
+  /// The server sends a request elsewhere that may not go there.
+  case redirected(request: String, location: String)
   /// More bytes arrived than the request allows.
   case tooLarge(request: String, limit: Int64)
   /// The body ended before the size that was expected.
@@ -26,6 +28,7 @@ public enum HTTPError: Diagnostic, Equatable {
     case .libraryUnusable(let reason): "libcurl cannot be loaded: \(reason)"
     case .transferFailed(let request, _, let reason): "\(request): \(reason)"
     case .status(let request, let status, _): "\(request): the server answered \(status)"
+    case .redirected(let request, let location): "\(request): the server redirects to '\(location)', where this request may not go"
     case .tooLarge(let request, let limit): "\(request): the body is larger than the \(limit) bytes allowed"
     case .truncated(let request, let received, let expected): "\(request): the body ended after \(received) of \(expected) bytes"
     case .changedDuringTransfer(let request): "\(request): the resource changed while it was being fetched"
@@ -44,6 +47,7 @@ public enum HTTPError: Diagnostic, Equatable {
       case 429: "the server limits the rate: try again later"
       default: nil
       }
+    case .redirected: "name that host itself, if it is to be trusted"
     case .tooLarge, .truncated: nil
     case .changedDuringTransfer: "run the command again"
     }

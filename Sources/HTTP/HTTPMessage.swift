@@ -58,6 +58,8 @@ public struct HTTPRequest: Sendable {
   public var body: HTTPBody?
   public var authorizer: (any HTTPAuthorizer)?
   public var tls: TLSIdentity?
+  /// Whether the request may be sent on to where a redirect leads. Otherwise a redirect is `HTTPError.redirected`.
+  public var followsRedirects = true
   /// The exact size the answer's body must have, in bytes, where it is known.
   public var expectedSize: Int64?
   /// The most bytes of body that are accepted.

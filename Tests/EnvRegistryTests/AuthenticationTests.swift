@@ -67,6 +67,25 @@ import Testing
     }
   }
 
+  @Test(arguments: ["307 Temporary Redirect", "308 Permanent Redirect", "302 Found"])
+  func anIdentityTokenGoesToNoOtherHost(_ status: String) throws {
+    try withTemporaryFolder { folder in
+      try serving({ _ in .ok(Array(#"{"access_token":"t"}"#.utf8)) }) { thief in
+        let target = thief.url("/token")
+        let registry = try ScriptedRegistry(.small()) { request in
+          request.path == "/token"
+            ? .ok([], headers: ["Location: \(target)"], status: status)
+            : .unauthorized(#"Bearer realm="http://\#(request.headers["host"] ?? "")/token""#)
+        }
+        defer { registry.stop() }
+        let client = Clients.client(insecure: registry.host, auth: try Clients.authFile(in: folder, registry.host, token: "id/entity"))
+        let error = story { _ = try client.manifest(Clients.reference(registry.host)) }
+        #expect(error?.summaries.contains { $0.contains("redirects to '\(target)'") } == true, "\(String(describing: error))")
+        #expect(thief.requests.isEmpty)
+      }
+    }
+  }
+
   @Test func aTokenThatExpiresInTheMiddleOfABlobIsRenewed() throws {
     let image = ImageFixture([ImageFixture.Layer(tar: (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 131) })])
     let blob = image.layers[0].blob

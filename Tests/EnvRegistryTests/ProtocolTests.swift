@@ -292,6 +292,30 @@ import Testing
     }
   }
 
+  @Test(arguments: ["POST", "PUT /upload", "PUT /v2"]) func whatIsPublishedFollowsNoRedirect(_ stage: String) throws {
+    try serving({ _ in .ok([], status: "201 Created") }) { other in
+      let target = other.url("/x")
+      try serving({ request in
+        if "\(request.method) \(request.path)".hasPrefix(stage) {
+          return .ok([], headers: ["Location: \(target)"], status: "307 Elsewhere")
+        }
+        switch request.method {
+        case "HEAD": return ScriptedRegistry.missing
+        case "POST": return .ok([], headers: ["Location: /upload"], status: "202 Accepted")
+        default: return .ok([], status: "201 Created")
+        }
+      }) { server in
+        let error = story {
+          _ = try self.push(server)
+          try Clients.client(insecure: server.host).pushManifest(
+            try ImageFixture.small().manifest(), mediaType: .imageManifest, to: Clients.reference(server.host))
+        }
+        #expect(error?.summaries.contains { $0.contains("redirects to '\(target)'") } == true, "\(String(describing: error))")
+        #expect(other.requests.isEmpty)
+      }
+    }
+  }
+
   // MARK: Images
 
   @Test(arguments: [

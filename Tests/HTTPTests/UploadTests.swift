@@ -76,6 +76,20 @@ import Testing
     }
   }
 
+  @Test(arguments: [301, 302, 303, 307, 308]) func aRequestThatMayNotBeRedirectedIsNot(_ status: Int) throws {
+    try serving({ _ in .ok([]) }) { other in
+      let target = other.url("/x?token=1")
+      try serving({ _ in .ok([], headers: ["Location: \(target)"], status: "\(status) Elsewhere") }) { server in
+        var request = HTTPRequest(server.url(), method: .post, body: .bytes(Self.body))
+        request.followsRedirects = false
+        let error = #expect(throws: HTTPError.self) { try Self.client().get(request) }
+        #expect(error?.summary.contains("127.0.0.1:\(other.port)/x?…'") == true, "\(String(describing: error))")
+        #expect(server.requests.count == 1)
+        #expect(other.requests.isEmpty)
+      }
+    }
+  }
+
   @Test func anErrorOfTheReaderComesOut() throws {
     struct Unreadable: Error {}
     try serving({ _ in .ok([]) }) { server in

@@ -1,5 +1,6 @@
 /// Credentials for registries, from the files and helpers that docker, podman and skopeo share. They never stand on a command line or in a message.
 import EnvCore
+import OCI
 import SafeFS
 import SystemPackage
 
@@ -60,7 +61,7 @@ public struct CredentialSources: Sendable {
     var components = repository.split(separator: "/").map(String.init)
     while true {
       let key = ([registry] + components).joined(separator: "/")
-      if let helper = document.credHelpers?[key] { return try CredentialHelper(name: helper, environment: environment).get(key) }
+      if let (name, key) = document.helper(key) { return try CredentialHelper(name: name, environment: environment).get(key) }
       if let entry = document.entry(key), let found = try entry.credentials(key: key, file: file) { return found }
       guard components.popLast() != nil else { break }
     }
@@ -113,6 +114,27 @@ private struct AuthFile: Decodable {
     for form in ["https://\(key)", "https://\(key)/", "http://\(key)", "https://\(key)/v1/", "https://\(key)/v2/"] {
       if let entry = auths[form] { return entry }
     }
-    return nil
+    return auths.sorted { $0.key < $1.key }.first { Self.canonical($0.key) == key }?.value
+  }
+
+  /// The helper for `key`, with the spelling under which it knows the registry.
+  func helper(_ key: String) -> (name: String, key: String)? {
+    guard let credHelpers else { return nil }
+    if let name = credHelpers[key] { return (name, key) }
+    return credHelpers.sorted { $0.key < $1.key }.first { Self.canonical($0.key) == key }.map { ($0.value, $0.key) }
+  }
+
+  /// `host[:port][/namespace]` with the host as references carry it; nil for what is none.
+  private static func canonical(_ key: String) -> String? {
+    var rest = key[...]
+    for scheme in ["https://", "http://"] where rest.hasPrefix(scheme) {
+      rest = rest.dropFirst(scheme.count)
+      for tail in ["/v1/", "/v2/", "/v1", "/v2", "/"] where rest.hasSuffix(tail) {
+        rest = rest.dropLast(tail.count)
+        break
+      }
+    }
+    let host = rest.prefix { $0 != "/" }
+    return ImageReference.canonicalRegistry(host).map { $0 + rest.dropFirst(host.count) }
   }
 }

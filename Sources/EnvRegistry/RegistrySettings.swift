@@ -45,11 +45,16 @@ public struct RegistrySettings: Sendable {
     return nil
   }
 
+  /// Whether the registry was named as one without TLS, in any spelling.
+  func isInsecure(_ registry: String) -> Bool {
+    insecure.contains(registry) || insecure.contains { ImageReference.canonicalRegistry($0) == registry }
+  }
+
   /// `https://host:port/v2/`.
   func base(of registry: String) -> String {
     // Docker Hub's registry answers under another name than its images carry.
     let host = registry == "docker.io" ? "registry-1.docker.io" : registry
-    return (insecure.contains(registry) ? "http" : "https") + "://\(host)/v2/"
+    return (isInsecure(registry) ? "http" : "https") + "://\(host)/v2/"
   }
 }
 

@@ -81,7 +81,7 @@ final class RepositoryAccess: HTTPAuthorizer {
     guard let realm = parameters["realm"], realm.hasPrefix("https://") || realm.hasPrefix("http://") else {
       throw RegistryError.protocolViolation(object: object, reason: "its challenge names no realm to get one from")
     }
-    guard realm.hasPrefix("https://") || settings.insecure.contains(key.registry) else {
+    guard realm.hasPrefix("https://") || settings.isInsecure(key.registry) else {
       throw RegistryError.protocolViolation(
         object: object, reason: "its challenge leads from TLS to the unencrypted '\(redacted(url: realm))'")
     }

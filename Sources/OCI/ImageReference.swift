@@ -6,7 +6,7 @@ import EnvCore
 /// Short names are completed as Docker does: `debian` is `docker.io/library/debian`. No tag is added where none was written: `latest`
 /// is not something envctl assumes.
 public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
-  /// `host[:port]`, `docker.io` for a short name.
+  /// `host[:port]` in its one spelling, lowercase; `docker.io` for a short name.
   public let registry: String
   /// Lowercase path components, such as `library/debian`.
   public let repository: String
@@ -45,8 +45,13 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
       tag = text
       rest = rest[..<colon]
     }
-    let (registry, path) = Self.splitRegistry(rest)
-    guard Self.isRegistry(registry) else { throw .malformed(text, reason: "'\(registry)' is not a registry's host") }
+    let (host, path) = Self.splitRegistry(rest)
+    let registry: String
+    do { registry = try RegistryName(parsing: host).text } catch { throw .malformed(text, reason: error.reason) }
+    // Written without its capital letters it would be a part of the path.
+    guard Self.isHost(registry) else {
+      throw .malformed(text, reason: "'\(host)' is not a registry's host: it has neither a dot nor a port")
+    }
     guard Self.isRepository(path) else {
       let hint = path.lowercased() == path ? "" : ": capital letters are not allowed"
       throw .malformed(text, reason: path.isEmpty ? "it names no repository" : "'\(path)' is not a repository's name\(hint)")
@@ -64,39 +69,19 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
   /// What stands in the URL of a manifest: the digest where there is one, else the tag.
   public var manifestName: String? { digest?.description ?? tag }
 
-  private static func splitRegistry(_ text: Substring) -> (registry: String, path: String) {
+  private static func splitRegistry(_ text: Substring) -> (host: String, path: String) {
     guard let slash = text.firstIndex(of: "/") else { return ("docker.io", String(text)) }
     let first = text[..<slash]
-    // A first component without a dot or a port is part of the path, as `library` is in `library/debian`.
-    guard first == "localhost" || first.contains(where: { $0 == "." || $0 == ":" || $0.isUppercase }) else {
-      return ("docker.io", String(text))
-    }
-    let host = ["index.docker.io", "registry-1.docker.io"].contains(first) ? "docker.io" : String(first)
-    return (host, String(text[text.index(after: slash)...]))
+    guard isHost(first) || first.contains(where: \.isUppercase) else { return ("docker.io", String(text)) }
+    return (String(first), String(text[text.index(after: slash)...]))
   }
+
+  /// A first component without a dot or a port is part of the path, as `library` is in `library/debian`.
+  private static func isHost(_ first: some StringProtocol) -> Bool { first == "localhost" || first.contains { $0 == "." || $0 == ":" } }
 
   private static func isTag(_ text: String) -> Bool {
     guard let first = text.utf8.first, text.utf8.count <= 128 else { return false }
     return (first == UInt8(ascii: "_") || first.isAlphanumeric) && text.utf8.allSatisfy { $0.isAlphanumeric || "_.-".utf8.contains($0) }
-  }
-
-  private static func isRegistry(_ text: String) -> Bool {
-    var host = text[...]
-    if host.hasPrefix("["), let end = host.firstIndex(of: "]") {
-      let isAddress = host[..<end].dropFirst().utf8.allSatisfy { $0.isHexDigit || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") }
-      host = host[host.index(after: end)...]
-      guard isAddress else { return false }
-      return host.isEmpty || (host.hasPrefix(":") && UInt16(host.dropFirst()) != nil)
-    }
-    if let colon = host.firstIndex(of: ":") {
-      guard UInt16(host[host.index(after: colon)...]) != nil else { return false }
-      host = host[..<colon]
-    }
-    let labels = host.split(separator: ".", omittingEmptySubsequences: false)
-    return labels.allSatisfy { label in
-      !label.isEmpty && !label.hasPrefix("-") && !label.hasSuffix("-")
-        && label.utf8.allSatisfy { $0.isAlphanumeric || $0 == UInt8(ascii: "-") }
-    }
   }
 
   /// Components of lowercase letters and digits, joined inside by `.`, `_`, `__` or hyphens; 255 bytes in all.
@@ -143,5 +128,4 @@ public enum ImageReferenceError: Diagnostic, Equatable {
 extension UInt8 {
   fileprivate var isLowercaseAlphanumeric: Bool { (48...57).contains(self) || (97...122).contains(self) }
   fileprivate var isAlphanumeric: Bool { isLowercaseAlphanumeric || (65...90).contains(self) }
-  fileprivate var isHexDigit: Bool { (48...57).contains(self) || (97...102).contains(self) || (65...70).contains(self) }
 }

@@ -48,6 +48,11 @@ import Testing
     Row(registry: "docker.io", document: #"{"auths":{"https://index.docker.io/v1/":{"auth":"YWRhOnNlY3JldA=="}}}"#, expected: ada),
     Row(registry: "docker.io", document: #"{"auths":{"registry-1.docker.io":{"auth":"YWRhOnNlY3JldA=="}}}"#, expected: ada),
     Row(registry: "docker.io", document: #"{"auths":{"docker.io":{"auth":"YWRhOnNlY3JldA=="}}}"#, expected: ada),
+    // What people write with capital letters, references carry without.
+    Row(registry: "r.test:5000", document: #"{"auths":{"R.Test:5000":{"auth":"YWRhOnNlY3JldA=="}}}"#, expected: ada),
+    Row(registry: "r.test", document: #"{"auths":{"https://R.TEST/v2/":{"auth":"YWRhOnNlY3JldA=="}}}"#, expected: ada),
+    Row(registry: "r.test", document: #"{"auths":{"R.TEST/team":{"auth":"YWRhOnNlY3JldA=="}}}"#, expected: ada),
+    Row(registry: "docker.io", document: #"{"auths":{"Index.Docker.io":{"auth":"YWRhOnNlY3JldA=="}}}"#, expected: ada),
     Row(registry: "r.test", document: #"{"auths":{"r.test":{}}}"#, expected: nil),
     Row(registry: "r.test", document: "{}", expected: nil),
   ]

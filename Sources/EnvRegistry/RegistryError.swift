@@ -24,6 +24,8 @@ public enum RegistryError: Diagnostic {
   case unreadableCredentials(file: FilePath, underlying: any Error)
   case malformedCredentials(file: FilePath, key: String)
   case credentialHelperFailed(program: String, registry: String, reason: String)
+  /// A file that the host keeps for talking to the registry cannot be used.
+  case unusableCertificate(file: FilePath, reason: String, underlying: (any Error)?)
 
   public var summary: String {
     switch self {
@@ -43,12 +45,14 @@ public enum RegistryError: Diagnostic {
     case .unreadableCredentials(let file, _): "the credentials in '\(file)' cannot be read"
     case .malformedCredentials(let file, let key): "the credentials for '\(key)' in '\(file)' are not base64 of user:password"
     case .credentialHelperFailed(let program, let registry, let reason): "\(program) gave no credentials for '\(registry)': \(reason)"
+    case .unusableCertificate(let file, let reason, _): "'\(file)' cannot be used: \(reason)"
     }
   }
 
   public var cause: (any Error)? {
     switch self {
     case .unavailable(_, _, let underlying), .unreadableCredentials(_, let underlying): underlying
+    case .unusableCertificate(_, _, let underlying): underlying
     default: nil
     }
   }
@@ -59,6 +63,7 @@ public enum RegistryError: Diagnostic {
       "log in with `podman login \(registry)`, `skopeo login \(registry)` or `docker login \(registry)`; REGISTRY_AUTH_FILE may name the file"
     case .unauthorized(_, _, true, _): "are the credentials current, and may they do this in that repository?"
     case .notFound: "is the name right? A registry may also hide what it does not let one see: credentials can be the reason"
+    case .unusableCertificate: "authorities end in .crt; the client's own certificate X.cert stands beside its key X.key; all are in PEM"
     case .noTagOrDigest: "add a tag, or better a digest: NAME@sha256:…"
     case .digestMismatch, .sizeMismatch: "the registry, a mirror or a proxy on the way gave other bytes; nothing of them was kept"
     default: nil

@@ -37,12 +37,7 @@ public struct RegistrySettings: Sendable {
 
   /// Certificates kept for a registry; nil when there are none.
   func tls(for registry: String) throws -> TLSIdentity? {
-    for folder in certificateFolders.map({ $0.appending(registry) }) where FileSystem.exists(folder) {
-      let names = try FileSystem.list(folder)
-      func path(_ suffix: String) -> String? { names.first { $0.hasSuffix(suffix) }.map { folder.appending($0).string } }
-      return TLSIdentity(authorities: path(".crt"), certificate: path(".cert"), key: path(".key"))
-    }
-    return nil
+    try RegistryCertificates(for: registry, in: certificateFolders)?.identity()
   }
 
   /// Whether the registry was named as one without TLS, in any spelling.

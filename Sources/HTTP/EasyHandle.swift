@@ -48,8 +48,15 @@ final class EasyHandle: @unchecked Sendable {
   func set(_ option: CURLoption, _ value: String) { cc_set_string(handle, option, value) }
 
   func set(_ tls: TLSIdentity) {
-    // The folder of the system's authorities stays in force beside the file.
-    if let authorities = tls.authorities { set(CURLOPT_CAINFO, authorities) }
+    // The folder of the system's authorities stays in force beside them.
+    if let authorities = tls.authorities {
+      var bytes = authorities
+      bytes.withUnsafeMutableBytes { buffer in
+        var blob = curl_blob(data: buffer.baseAddress, len: buffer.count, flags: UInt32(CURL_BLOB_COPY))
+        // libcurl copies the bytes before it returns.
+        withUnsafeMutablePointer(to: &blob) { _ = cc_set_pointer(handle, CURLOPT_CAINFO_BLOB, $0) }
+      }
+    }
     if let certificate = tls.certificate { set(CURLOPT_SSLCERT, certificate) }
     if let key = tls.key { set(CURLOPT_SSLKEY, key) }
   }

@@ -27,13 +27,13 @@ public enum HTTPBody: Sendable {
 
 /// Whom a server's certificate must come from, and who we are to it, beyond what the system trusts.
 public struct TLSIdentity: Sendable, Hashable {
-  /// PEM file of further authorities.
-  public var authorities: String?
+  /// Further authorities: certificates in PEM, one after the other.
+  public var authorities: [UInt8]?
   /// PEM files of the client's own certificate and key.
   public var certificate: String?
   public var key: String?
 
-  public init(authorities: String? = nil, certificate: String? = nil, key: String? = nil) {
+  public init(authorities: [UInt8]? = nil, certificate: String? = nil, key: String? = nil) {
     self.authorities = authorities
     self.certificate = certificate
     self.key = key

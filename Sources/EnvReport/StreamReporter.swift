@@ -53,12 +53,12 @@ public final class StreamReporter: StageReporter {
 
   public func warned(_ message: String) { tell("warning: " + message) }
 
-  /// Writes one line of the story as it is.
+  /// Writes one line of the story.
   public func tell(_ line: String) {
     state.withLock { state in
       if state.hasProgressLine { write("\r\u{1B}[K") }
       state.hasProgressLine = false
-      write(line + "\n")
+      write(printable(line) + "\n")
     }
   }
 
@@ -75,7 +75,7 @@ public final class StreamReporter: StageReporter {
       numbers = "\(progress.done)" + (progress.total.map { " of \($0)" } ?? "")
     }
     let percent = progress.total.flatMap { $0 > 0 ? " (\(min(100, progress.done * 100 / $0)) %)" : nil } ?? ""
-    return Self.column(stage) + numbers + percent + (progress.object.isEmpty ? "" : "  " + progress.object)
+    return Self.column(stage) + numbers + percent + (progress.object.isEmpty ? "" : "  " + printable(progress.object))
   }
 
   /// Stage names are padded to one width, so that the summaries stand in a column.

@@ -4,7 +4,7 @@ import EnvDrift
 
 /// The verdict's outcome and reading first, then the evidence, then what of the environment differs.
 public struct VerdictText: Sendable {
-  public let text: String
+  public let lines: [String]
 
   /// - Parameter isRemembered: The verdict was reached by an earlier run on this host.
   public init(_ verdict: Verdict, isRemembered: Bool) {
@@ -24,6 +24,6 @@ public struct VerdictText: Sendable {
       lines += verdict.differences.prefix(10).map { "  differs: \($0)" }
       if verdict.differences.count > 10 { lines.append("  … and \(verdict.differences.count - 10) more differences of the environment") }
     }
-    text = lines.joined(separator: "\n")
+    self.lines = lines
   }
 }

@@ -39,7 +39,7 @@ struct CheckCommand: ReportingCommand {
     let verdict = try workbench.check(environment, project, request)
     switch common.format {
     case .json: try Console.printJSON(verdict)
-    case .text: try Console.printResult(VerdictText(verdict, isRemembered: false).text)
+    case .text: try Console.printResult(VerdictText(verdict, isRemembered: false).lines)
     }
     if verdict.exitCode != .asExpected { throw Ending(verdict.exitCode) }
   }

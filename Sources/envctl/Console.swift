@@ -1,16 +1,27 @@
 /// stdout for results, stderr for everything else.
 import EnvCore
+import EnvReport
 import Glibc
 import SystemPackage
 
 enum Console {
-  /// Writes a line to stderr.
+  /// Writes a line to stderr, whatever characters its values hold.
   ///
   /// One that cannot be written is lost: there is nowhere else to tell it.
-  static func tell(_ text: String, terminator: String = "\n") { try? write(Array((text + terminator).utf8), to: STDERR_FILENO) }
+  static func tell(_ line: String) { tellText(printable(line) + "\n") }
+
+  /// Writes an error to stderr.
+  static func tell(_ error: ErrorText) { tellText(error.text) }
+
+  private static func tellText(_ text: String) { try? write(Array(text.utf8), to: STDERR_FILENO) }
+
+  /// Writes lines to stdout, whatever characters their values hold: a line of the result is a line on the terminal.
+  static func printResult(_ lines: [String]) throws {
+    try write(Array(lines.map { printable($0) + "\n" }.joined().utf8), to: STDOUT_FILENO)
+  }
 
   /// Writes a line to stdout.
-  static func printResult(_ text: String) throws { try write(Array((text + "\n").utf8), to: STDOUT_FILENO) }
+  static func printResult(_ line: String) throws { try printResult([line]) }
 
   /// Writes bytes to stdout as they are.
   static func printBytes(_ bytes: RawSpan) throws { try write(bytes.withUnsafeBytes { Array($0) }, to: STDOUT_FILENO) }

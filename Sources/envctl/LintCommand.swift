@@ -69,10 +69,10 @@ struct LintCommand: ParsableCommand, JSONReporting {
     tell(outcome)
     try show(outcome.report)
     if let failure = outcome.fix.failures.first {
-      for other in outcome.fix.failures.dropFirst() { Console.tell(ErrorText(other).text, terminator: "") }
+      for other in outcome.fix.failures.dropFirst() { Console.tell(ErrorText(other)) }
       // What was asked for was not done: that counts more than the findings that are left for it.
       guard format == .text else {
-        Console.tell(ErrorText(failure).text, terminator: "")
+        Console.tell(ErrorText(failure))
         throw Ending(ErrorText(failure).exitCode)
       }
       throw failure

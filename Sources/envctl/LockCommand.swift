@@ -40,7 +40,7 @@ struct LockCommand: ReportingCommand {
     let outcome = try workbench.lock(project)
     switch common.format {
     case .json: try Console.printJSON(LockDocument(outcome))
-    case .text: try Console.printResult(Self.text(outcome))
+    case .text: try Console.printResult(Self.lines(outcome))
     }
   }
 
@@ -54,7 +54,7 @@ struct LockCommand: ReportingCommand {
       lines += check.compared.map { "\($0): the documents in the store are the locked ones" }
       lines += check.notInStore.map { "\($0): its documents are not in the store, not compared" }
       if let remote = check.remote { lines.append("\(remote): unchanged") }
-      try Console.printResult(lines.joined(separator: "\n"))
+      try Console.printResult(lines)
     }
   }
 
@@ -63,19 +63,17 @@ struct LockCommand: ReportingCommand {
     switch common.format {
     case .json: try Console.printJSON(LockDocument(outcome, changes))
     case .text:
-      for change in changes { try Console.printResult(change.text) }
-      try Console.printResult(Self.text(outcome))
+      for change in changes { try Console.printResult(change.lines) }
+      try Console.printResult(Self.lines(outcome))
     }
   }
 
-  private static func text(_ outcome: LockOutcome) -> String {
-    let lines = [outcome.isNew ? "wrote \(EnvironmentLock.name): \(outcome.lock.resolved)" : "\(EnvironmentLock.name) is up to date"]
-    return
-      (lines
+  private static func lines(_ outcome: LockOutcome) -> [String] {
+    [outcome.isNew ? "wrote \(EnvironmentLock.name): \(outcome.lock.resolved)" : "\(EnvironmentLock.name) is up to date"]
       + outcome.lock.images.sorted { $0.key < $1.key }.map { name, image in
         let size = image.layers.reduce(0) { $0 + $1.size }
         return "\(name) \(image.manifest.digest) (\(image.layers.count) layers, \(ByteCount(size))); facts: \(image.facts.summary)"
-      }).joined(separator: "\n")
+      }
   }
 }
 
@@ -94,7 +92,7 @@ private struct LockDocument: Encodable {
 
 extension ImageChange {
   /// What changes, one thing a line.
-  fileprivate var text: String {
+  fileprivate var lines: [String] {
     var lines = ["\(platform): \(before) → \(after)"]
     lines += [("shared", sharedLayers), ("new", newLayers), ("gone", goneLayers)].map { name, layers in
       "  layers \(name): \(layers.count), \(ByteCount(layers.reduce(0) { $0 + $1.size }))"
@@ -109,7 +107,7 @@ extension ImageChange {
       lines += packages.map { "    \($0.manager) \($0.name): \(Self.versions($0.before)) → \(Self.versions($0.after))" }
     }
     if let packagesNote { lines.append("  packages: " + packagesNote) }
-    return lines.joined(separator: "\n")
+    return lines
   }
 
   private static func line(_ value: Value) -> String { "  \(value.name): \(value.before ?? "none") → \(value.after ?? "none")" }

@@ -34,12 +34,12 @@ enum Main {
       Glibc.exit(0)
     }
     guard error is any Diagnostic || !isParserError(error) else {
-      Console.tell(Envctl.fullMessage(for: error))
+      for line in Envctl.fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false) { Console.tell(String(line)) }
       Glibc.exit(EnvCore.ExitCode.usage.rawValue)
     }
     let text = ErrorText(error)
     if wantsJSON { try? Console.printJSON(text.document) }  // When stdout is the trouble, stderr says so below.
-    Console.tell(text.text, terminator: "")
+    Console.tell(text)
     Glibc.exit(text.exitCode.rawValue)
   }
 

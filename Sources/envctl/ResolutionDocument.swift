@@ -82,7 +82,7 @@ struct ResolutionDocument: Encodable {
   }
 
   /// One fact a line, its name in front.
-  var text: String {
+  var lines: [String] {
     var lines = ["\(request)", line("image", environment)]
     lines += mirrors.map { line("mirror", $0) } + [line("known", ([known] + notes).joined(separator: "; "))]
     if let cuda {
@@ -96,7 +96,7 @@ struct ResolutionDocument: Encodable {
     lines += pinned.sorted { $0.key < $1.key }.map { line("pinned", "\($0.key) \($0.value)") }
     if pinned.isEmpty { lines.append(line("pinned", "no: `envctl lock` asks the registry for the digest")) }
     if let reportedDigest { lines.append(line("reported", "\(reportedDigest) (third party, not verified)")) }
-    return (lines + nearest.map { line("nearest", "\($0.tag) (\($0.known))") }).joined(separator: "\n")
+    return lines + nearest.map { line("nearest", "\($0.tag) (\($0.known))") }
   }
 
   private func line(_ name: String, _ value: String) -> String {

@@ -43,7 +43,7 @@ struct ResolvePaddleCommand: ReportingCommand {
     let triple = try Triple(framework: .paddle, version: version, cuda: cuda, cudnn: cudnn, tensorRT: trt, python: python)
     let document = ResolutionDocument(triple, try common.catalog().resolve(triple))
     switch common.format {
-    case .text: try Console.printResult(document.text)
+    case .text: try Console.printResult(document.lines)
     case .json: try Console.printJSON(document)
     }
   }
@@ -78,7 +78,7 @@ struct ResolveCUDACommand: ReportingCommand {
     let references = try common.catalog().published("cuda").references(tag: "\(tag)")
     let document = ResolutionDocument(tag, references)
     switch common.format {
-    case .text: try Console.printResult(document.text)
+    case .text: try Console.printResult(document.lines)
     case .json: try Console.printJSON(document)
     }
   }

@@ -29,7 +29,7 @@ struct UpCommand: ReportingCommand {
     case .json: try Console.printJSON(UpDocument(result))
     case .text:
       try Console.printResult("workspace \(result.workspace.workspace.id): \(result.workspace.state.rawValue)")
-      if let verdict = result.verdict { try Console.printResult(VerdictText(verdict, isRemembered: !result.isVerdictNew).text) }
+      if let verdict = result.verdict { try Console.printResult(VerdictText(verdict, isRemembered: !result.isVerdictNew).lines) }
     }
     if let verdict = result.verdict, verdict.exitCode != .asExpected { throw Ending(verdict.exitCode) }
   }

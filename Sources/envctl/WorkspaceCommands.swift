@@ -134,7 +134,7 @@ private func endingAsShell(_ body: () throws -> Int32) throws -> Int32 {
   do {
     return try body()
   } catch let error as LaunchError {
-    Console.tell(ErrorText(error).text, terminator: "")
+    Console.tell(ErrorText(error))
     return error.commandStatus
   }
 }

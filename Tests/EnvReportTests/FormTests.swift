@@ -78,6 +78,28 @@ import Testing
     #expect(odd.description == "::warning file=f,line=1,endLine=1,col=1,endColumn=1,title=50%25::a%0D%0Ab: c, d")
   }
 
+  @Test("nothing from elsewhere steers the terminal or begins a line") func printables() throws {
+    let every = [0x1B, 0x7F, 0x9B, 0x0A, 0x0D, 0x202A, 0x202E, 0x2066, 0x2069].compactMap { Unicode.Scalar(UInt32($0)).map { String($0) } }
+    #expect(printable("ä\u{1B}[31m\n\u{9B}\u{202E}") == "ä\\u{1b}[31m\\u{a}\\u{9b}\\u{202e}")
+    for character in every {
+      let name = "a\(character)::error::x/Dockerfile"
+      let found = report("FROM a:1 # \(character == "\n" || character == "\r" ? "" : character)\n", name)
+      let text = LintText(found).text
+      let annotation = try #require(found.findings.map { GitHubAnnotation($0).description }.first)
+      let commands = text.split(separator: "\n").filter { $0.hasPrefix("::error::") }
+      #expect(commands.isEmpty)
+      let controls = text.unicodeScalars.filter { $0.controlsTerminal && $0 != "\n" }
+      #expect(controls.isEmpty, "\(printable(text))")
+      #expect(annotation == printable(annotation))
+    }
+    struct Told: Diagnostic {
+      var summary: String { "a\u{1B}" }
+      var hint: String? { "b\u{202E}\u{9B}" }
+    }
+    #expect(ErrorText(Told()).text == "error: a\\u{1b}\n\nhint: b\\u{202e}\\u{9b}\n")
+    #expect(ErrorText(Told()).document.error.hint == "b\u{202E}\u{9B}")
+  }
+
   @Test func junit() {
     #expect(
       JUnitReport(report("FROM a:1\nRUN pip install 'b[c]==1'\n", "<&>/Dockerfile")).text == """

@@ -127,7 +127,7 @@ extension EnvctlTests {
         try FileSystem.removeTree(folder.appending("layout"))
         try SmallImage.write(
           to: folder.appending("layout"), scratch: folder.appending("more"),
-          variables: ["CUDA_VERSION=11.8.0", "NV_CUDNN_VERSION=8.6.0.163-1"],
+          variables: ["CUDA_VERSION=11.8.0", "NV_CUDNN_VERSION=8.6.0.163-1", "ODD=\u{1B}[31m\n::error::x\u{202E}\u{9B}"],
           more: [
             .file("var/lib/dpkg/status", "Package: busybox\nStatus: install ok installed\nVersion: 1.35\n"),
             .file("usr/lib/python3/dist-packages/numpy-1.26.4.dist-info/METADATA", "Name: numpy\nVersion: 1.26.4\n"),
@@ -141,6 +141,7 @@ extension EnvctlTests {
           "  layers shared: 1, ", "  layers new: 1, ", "  layers gone: 0, 0 B", "  CUDA: none → 11.8.0", "  cuDNN: none → 8.6.0.163",
           "  driver: none → ≥ 450.80.02", "  env CUDA_VERSION: none → 11.8.0", "  packages that differ: 2", "    dpkg busybox: none → 1.35",
           "    python numpy: none → 1.26.4", "wrote envctl.lock: ", "facts: CUDA 11.8.0, cuDNN 8.6.0.163, driver ≥ 450.80.02",
+          "  env ODD: none → \\u{1b}[31m\\u{a}::error::x\\u{202e}\\u{9b}\n",
         ] { #expect(upgrade.output.contains(line), "\(line) in \(upgrade.output)") }
         #expect(try program("lock", "--check").status == 0)
       }

@@ -41,6 +41,7 @@ public struct GitHubAnnotation: Sendable, CustomStringConvertible {
       case "\n": result += "%0A"
       case ":" where isProperty: result += "%3A"
       case "," where isProperty: result += "%2C"
+      case _ where scalar.controlsTerminal: result += printable(String(scalar))
       default: result.unicodeScalars.append(scalar)
       }
     }

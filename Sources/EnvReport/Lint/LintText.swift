@@ -19,17 +19,16 @@ public struct LintText: Sendable {
     if let excerpt = place.excerpt {
       let number = "\(place.line)"
       let margin = String(repeating: " ", count: number.utf8.count)
-      lines.append(" \(number) | \(excerpt.text.map(shown).joined())")
+      lines.append(" \(number) | \(shown(excerpt.text))")
       lines.append(" \(margin) | \(underline(excerpt))")
     }
     lines.append("   fix: \(finding.suggestion)")
-    return lines.joined(separator: "\n") + "\n"
+    return lines.map(printable).joined(separator: "\n") + "\n"
   }
 
-  private static func shown(_ character: Character) -> String {
-    if character == "\t" { return " " }
-    return character.unicodeScalars.contains { $0.value < 32 || $0.value == 127 || (0x80..<0xA0).contains($0.value) }
-      ? "\u{FFFD}" : String(character)
+  /// One column for each control character, so that the carets stay under what is meant.
+  private static func shown(_ line: String) -> String {
+    line.unicodeScalars.map { $0 == "\t" ? " " : $0.controlsTerminal ? "\u{FFFD}" : String($0) }.joined()
   }
 
   /// Carets under the stretch, as wide as a terminal shows what is above them.

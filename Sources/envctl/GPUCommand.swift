@@ -49,12 +49,12 @@ struct GPUListCommand: ParsableCommand, JSONReporting {
   }
 
   private static func line(_ listing: GPUListing) -> String {
-    if let problem = listing.problem { return "\(listing.device)\tunusable: \(problem)" }
+    if let problem = listing.problem { return "\(listing.device)  unusable: \(problem)" }
     let facts = [
       listing.model, listing.computeCapability.map { "compute \($0)" }, listing.uuid, listing.isVerified ? nil : "unverified",
       listing.source,
     ]
-    return listing.device + "\t" + facts.compactMap { $0 }.joined(separator: ", ")
+    return listing.device + "  " + facts.compactMap { $0 }.joined(separator: ", ")
   }
 
   private struct Document: Encodable {

@@ -40,6 +40,23 @@ extension EnvctlTests {
     /// `cap_net_raw=ep` (linux/capability.h, VFS_CAP_REVISION_2).
     private static let capability: [UInt8] = [1, 0, 0, 2, 0, 0x20] + [UInt8](repeating: 0, count: 14)
 
+    @Test func aProxyIsUsedUnlessTheHostIsExcepted() throws {
+      try withTemporaryFolder { folder in
+        let proxy = try ScriptedRegistry(Self.image())
+        defer { proxy.stop() }
+        var program = Program.beside("registry.test:5000", in: folder)
+        program.variables["http_proxy"] = "http://\(proxy.host)"
+        program.variables["no_proxy"] = "other.test"
+        _ = try program.pull("registry.test:5000/team/model:v1")
+        #expect(proxy.requests.allSatisfy { $0.contains(" http://registry.test:5000/v2/") }, "\(proxy.requests)")
+        let asked = proxy.requests.count
+        program.variables["no_proxy"] = "registry.test"
+        let direct = try program.run(["image", "pull", "registry.test:5000/team/model:v1"])
+        #expect(direct.status == 1, "\(direct.errors)")
+        #expect(proxy.requests.count == asked)
+      }
+    }
+
     @Test(arguments: [
       ["--format", "oci"], ["--format", "v2s2"], ["--format", "oci", "--dest-compress-format", "zstd"], ["--preserve-digests"],
     ]) func everyEncodingOfAnImage(_ options: [String]) throws {

@@ -1,5 +1,6 @@
 /// The client against a server that misbehaves in every way a network does.
 import EnvCore
+import Glibc
 import LoopbackHTTP
 import Testing
 
@@ -150,6 +151,29 @@ import Testing
     #expect(error?.summary.contains("http://***@127.0.0.1:\(server.port)/x") == true)
     #expect(error?.summary.contains("secret") == false)
     #expect(error?.hint?.contains("network") == true)
+  }
+
+  @Test(.timeLimit(.minutes(2))) func aServerThatSaysNothingIsGivenUp() throws {
+    // The kernel accepts for a socket that listens; nobody ever answers.
+    let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(socket) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isListening = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(socket, $0, length) == 0 && listen(socket, 4) == 0 && getsockname(socket, $0, &length) == 0
+      }
+    }
+    try #require(isListening)
+    var policy = HTTPPolicy()
+    policy.attempts = 2
+    policy.firstDelay = .milliseconds(1)
+    policy.stallTimeout = .seconds(1)
+    let url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))/x"
+    let error = #expect(throws: HTTPError.self) { try HTTPClient(policy: policy).get(HTTPRequest(url)) }
+    guard case .transferFailed = error else { Issue.record("unexpected \(String(describing: error))"); return }
   }
 
   @Test func readsAMirrorOnDisk() throws {

@@ -4,7 +4,7 @@ import Hashing
 import LoopbackHTTP
 import OCI
 
-/// Serves the repository `team/model`. Plain HTTP: clients have to be told that it is insecure.
+/// Serves the repository `team/model`. Plain HTTP: clients have to be told that it is insecure. Asked as a proxy, it answers for every host.
 public final class ScriptedRegistry: Sendable {
   public static let repository = "team/model"
   private let server: LoopbackServer
@@ -20,8 +20,9 @@ public final class ScriptedRegistry: Sendable {
     let tagged = documents.last
     server = try LoopbackServer(answering: { request in
       if let answer = breaking(request) { return answer }
-      let parts = request.path.split(separator: "/").map(String.init)
-      guard request.path.hasPrefix("/v2/\(Self.repository)/"), parts.count == 5 else { return Self.missing }
+      let path = Self.path(request)
+      let parts = path.split(separator: "/").map(String.init)
+      guard path.hasPrefix("/v2/\(Self.repository)/"), parts.count == 5 else { return Self.missing }
       switch parts[3] {
       case "manifests":
         guard let bytes = parts[4] == "v1" ? tagged : manifests[parts[4]] else { return Self.missing }
@@ -38,6 +39,12 @@ public final class ScriptedRegistry: Sendable {
   ) throws {
     try self.init(
       documents: [manifest ?? image.manifest()], blobs: image.layers.map(\.blob) + [image.config()], breaking: breaking)
+  }
+
+  /// The path of either form a request may have (RFC 9112, section 3.2).
+  private static func path(_ request: Request) -> Substring {
+    guard request.path.hasPrefix("http://") else { return request.path[...] }
+    return request.path.dropFirst("http://".count).drop { $0 != "/" }
   }
 
   public var host: String { "127.0.0.1:\(server.port)" }

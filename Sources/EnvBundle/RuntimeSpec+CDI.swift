@@ -25,7 +25,7 @@ extension RuntimeSpec {
     try apply(edits.netDevices, canMove: movesNetDevices)
     try add(edits.mounts)
     for hook in edits.hooks { add(hook) }
-    if let rdt = edits.intelRdt { linux.intelRdt = IntelRdt(rdt) }
+    if let rdt = edits.intelRdt { linux.intelRdt = rdt }
     var groups = process.user.additionalGids ?? []
     // Group 0 would hand out root's files.
     for group in edits.additionalGIDs where group != 0 && !groups.contains(group) { groups.append(group) }
@@ -102,14 +102,6 @@ extension RuntimeSpec {
     case .poststop: hooks.poststop = (hooks.poststop ?? []) + [hook]
     }
     self.hooks = hooks
-  }
-}
-
-extension RuntimeSpec.IntelRdt {
-  fileprivate init(_ edit: ContainerEdits.IntelRdt) {
-    self.init(
-      closID: edit.closID, l3CacheSchema: edit.l3CacheSchema, memBwSchema: edit.memBwSchema, enableCMT: edit.enableCMT,
-      enableMBM: edit.enableMBM, schemata: edit.schemata, enableMonitoring: edit.enableMonitoring)
   }
 }
 

@@ -1,4 +1,5 @@
 /// The Linux part of the runtime configuration (OCI runtime-spec 1.0.2, config-linux.md).
+import CDI
 
 extension RuntimeSpec {
   /// Linux-specific settings.
@@ -14,7 +15,8 @@ extension RuntimeSpec {
     public var readonlyPaths: [String]
     /// Device nodes beside the few every container has (config-linux.md, "Devices").
     public var devices: [Device]?
-    public var intelRdt: IntelRdt?
+    /// Intel's Resource Director Technology (config-linux.md, "IntelRdt"), which CDI writes with the same keys.
+    public var intelRdt: ContainerEdits.IntelRdt?
     /// Interfaces of the host that move into the container, by their name there (runtime-spec 1.3.0, "Network Devices").
     public var netDevices: [String: NetDevice]?
   }
@@ -29,17 +31,6 @@ extension RuntimeSpec {
     public var fileMode: UInt32?
     public var uid: UInt32?
     public var gid: UInt32?
-  }
-
-  /// Intel's Resource Director Technology (config-linux.md, "IntelRdt").
-  public struct IntelRdt: Codable, Hashable, Sendable {
-    public var closID: String?
-    public var l3CacheSchema: String?
-    public var memBwSchema: String?
-    public var enableCMT: Bool?
-    public var enableMBM: Bool?
-    public var schemata: [String]?
-    public var enableMonitoring: Bool?
   }
 
   /// The name an interface gets in the container.

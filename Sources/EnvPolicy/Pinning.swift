@@ -24,14 +24,6 @@ public enum Pinning {
     return [Finding(rule: judgement.rule, place: place, message: judgement.problem, suggestion: judgement.suggestion, object: text)]
   }
 
-  /// Lets a pinned reference pass.
-  ///
-  /// - Throws: `PolicyError.unpinned` (exit status 4) with the findings of weight `error`.
-  public static func require(reference text: String, place: Place) throws(PolicyError) {
-    let errors = findings(reference: text, place: place).filter { $0.severity == .error }
-    guard errors.isEmpty else { throw .unpinned(errors) }
-  }
-
   /// nil for a reference that is pinned and says nothing misleading.
   static func judge(_ text: String) -> Judgement? {
     let reference: ImageReference

@@ -40,7 +40,8 @@ extension StoredImage {
   /// The layers as they are mounted, lowest first. A layer an image lists twice counts once, at its upper place: overlayfs refuses a folder
   /// named twice, and the upper one hides and holds everything the lower one does.
   var mountedLayers: [Layer] {
-    layers.enumerated().filter { index, layer in !layers[(index + 1)...].contains { $0.diffID == layer.diffID } }.map(\.element)
+    var above: Set<Digest> = []
+    return layers.reversed().filter { above.insert($0.diffID).inserted }.reversed()
   }
 
   /// The names under which the layer at `index` of `mountedLayers` may lie in the store.
@@ -48,8 +49,9 @@ extension StoredImage {
   /// Most layers stand alone and are shared by all images that have them: their name is the diffID. One that has files below folders it does
   /// not list, or hardlinks to files it does not hold, is only complete together with the layers below; its name says which.
   func layerKeys(_ index: Int) -> LayerKeys {
-    let stack = mountedLayers[...index].map(\.diffID.description).joined(separator: " ")
-    return LayerKeys(alone: mountedLayers[index].diffID, stacked: Digest.sha256(of: Array(("stacked " + stack).utf8)))
+    let mounted = mountedLayers
+    let stack = mounted[...index].map(\.diffID.description).joined(separator: " ")
+    return LayerKeys(alone: mounted[index].diffID, stacked: Digest.sha256(of: Array(("stacked " + stack).utf8)))
   }
 
   struct LayerKeys {

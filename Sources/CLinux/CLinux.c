@@ -17,6 +17,8 @@ int cl_openat(int dirfd, const char *path, int flags, mode_t mode) { return open
 int cl_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 int cl_syncfs(int fd) { return syncfs(fd); }
 
+const int cl_o_direct = O_DIRECT;
+
 dev_t cl_makedev(unsigned major_number, unsigned minor_number) { return makedev(major_number, minor_number); }
 unsigned cl_major(dev_t device) { return major(device); }
 unsigned cl_minor(dev_t device) { return minor(device); }

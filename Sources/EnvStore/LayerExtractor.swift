@@ -104,7 +104,7 @@ struct LayerExtractor: ~Copyable {
   }
 
   private mutating func extractFile(_ entry: ArchiveEntry, at path: RelativePath, from reader: inout ArchiveReader) throws {
-    let file = try createFile(entry, at: path)
+    var file = FileContent(try createFile(entry, at: path), size: entry.size)
     var hasher = SHA256Hasher()
     var count: Int64 = 0
     let (object, limit, before) = (object, limit, byteCount)
@@ -116,9 +116,10 @@ struct LayerExtractor: ~Copyable {
     }
     byteCount += count
     guard count == entry.size else { throw malformed("\(path) has \(count) bytes, its header says \(entry.size)") }
-    digests[try file.status().inode] = hasher.finish()
+    guard let made = try file.finish() else { preconditionFailure("a file is finished once") }
+    digests[try made.status().inode] = hasher.finish()
     do {
-      try file.setAttributes(attributes(of: entry))
+      try made.setAttributes(attributes(of: entry))
     } catch {
       throw needsRoot(error, call: "fchown")
     }
@@ -234,5 +235,29 @@ extension ArchiveEntry {
   fileprivate var isSymlink: Bool {
     if case .symlink = kind { return true }
     return false
+  }
+}
+
+/// Where the content of one file goes: past the page cache when it is large, so that a big image does not push out what the machine works with.
+private struct FileContent: ~Copyable {
+  /// Bytes from which a file counts as large.
+  private static let threshold: Int64 = 4 << 20
+
+  private var cached: OwnedDescriptor?
+  private var uncached: UncachedWriter?
+
+  init(_ file: consuming OwnedDescriptor, size: Int64) {
+    if size < Self.threshold { cached = consume file } else { uncached = UncachedWriter(file) }
+  }
+
+  mutating func write(_ bytes: RawSpan) throws(FileSystemError) {
+    try cached?.write(bytes)
+    try uncached?.write(bytes)
+  }
+
+  /// The file with all its content.
+  mutating func finish() throws(FileSystemError) -> OwnedDescriptor? {
+    if let file = cached.take() { return file }
+    return try uncached.take()?.finish()
   }
 }

@@ -19,8 +19,8 @@ struct LayerPass {
   var tar: Digest?
 }
 
-/// One layer on its way. The calling thread hashes the blob, keeps it where that is wanted, and inflates; the source and the files have
-/// threads of their own. Memory is that of the two pipes, whatever the layer's size.
+/// One layer on its way. The calling thread hashes the blob, keeps it where that is wanted, inflates, and hashes the tar; the source and the
+/// files, which are hashed one by one, have threads of their own. Memory is that of the two pipes, whatever the layer's size.
 struct LayerPipeline {
   let compression: LayerCompression
   let object: String
@@ -52,31 +52,26 @@ struct LayerPipeline {
         compressed.finish(throwing: error)
       }
     }
-    let outcome = Mutex(FilesOutcome())
+    let filesFailure = Mutex<(any Error)?>(nil)
     let making = Thread { [self] in
-      let result = makeFiles(from: plain, files)
-      outcome.withLock { $0 = result }
+      let failure = makeFiles(from: plain, files)
+      filesFailure.withLock { $0 = failure }
     }
     let blob = BlobTap(compressed, progress: progress, keep: keep)
-    var failure = inflate(from: blob, into: plain)
+    var (failure, tar) = inflate(from: blob, into: plain)
     // `inflate` has ended the stream, so the files end as well.
     making.join()
-    let result = outcome.withLock { $0 }
     // The reader's error explains more than the writer's, who only saw it go.
-    if failure == nil || failure is PipeClosed { failure = result.failure }
+    if failure == nil || failure is PipeClosed { failure = filesFailure.withLock { $0 } }
     let sourceFailure = failure is LayerNeedsLower && !isBlobKept ? nil : blob.drain()
     compressed.cancel()
     fetching.join()
     if let sourceFailure { throw sourceFailure }
-    return LayerPass(failure: failure, blob: blob.digest(), tar: result.tar)
+    return LayerPass(failure: failure, blob: blob.digest(), tar: tar)
   }
 
-  private struct FilesOutcome {
-    var failure: (any Error)?
-    var tar: Digest?
-  }
-
-  private func inflate(from blob: BlobTap, into plain: BytePipe) -> (any Error)? {
+  /// Passes the tar on until its end. Its digest, unless the end was not reached.
+  private func inflate(from blob: BlobTap, into plain: BytePipe) -> (failure: (any Error)?, tar: Digest?) {
     do {
       let pull: Pull =
         switch compression {
@@ -84,29 +79,38 @@ struct LayerPipeline {
         case .gzip: try decompressing(.gzip, object: object) { try blob.read(into: &$0) }
         case .zstd: try decompressing(.zstd, object: object) { try blob.read(into: &$0) }
         }
-      while try plain.fill({ try pull(&$0) }) > 0 {}
+      let tar = HashedPull(limit: limit, object: object, pull)
+      while try plain.fill({ try tar.read(into: &$0) }) > 0 {}
       plain.finish()
-      return nil
+      return (nil, tar.digest())
     } catch {
       plain.finish(throwing: error)
+      return (error, nil)
+    }
+  }
+
+  private func makeFiles(from plain: BytePipe, _ files: (_ pull: @escaping Pull) throws -> Void) -> (any Error)? {
+    do {
+      try files { try plain.read(into: &$0) }
+      // Padding after the end of the archive belongs to the digest.
+      try drain(plain)
+      return nil
+    } catch let error as LayerNeedsLower where isBlobKept {
+      // Nothing is wrong with the tar, and a later pass will rely on its digest.
+      try? drain(plain)  // What goes wrong from here on, `inflate` knows.
+      return error
+    } catch {
+      plain.cancel()
       return error
     }
   }
 
-  private func makeFiles(from plain: BytePipe, _ files: (_ pull: @escaping Pull) throws -> Void) -> FilesOutcome {
-    let tar = HashedPull(limit: limit, object: object) { try plain.read(into: &$0) }
-    do {
-      try files { try tar.read(into: &$0) }
-      // Padding after the end of the archive belongs to the digest.
-      try tar.drain()
-      return FilesOutcome(failure: nil, tar: tar.digest())
-    } catch let error as LayerNeedsLower where isBlobKept {
-      // Nothing is wrong with the tar, and a later pass will rely on its digest.
-      do { try tar.drain() } catch { return FilesOutcome(failure: error, tar: nil) }
-      return FilesOutcome(failure: error, tar: tar.digest())
-    } catch {
-      plain.cancel()
-      return FilesOutcome(failure: error, tar: nil)
+  private func drain(_ pipe: BytePipe) throws {
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      var bytes = buffer.mutableSpan
+      var span = bytes.mutableBytes
+      if try pipe.read(into: &span) == 0 { return }
     }
   }
 }
@@ -176,15 +180,6 @@ private final class HashedPull {
     guard count <= limit else { throw StoreError.decompressionBomb(object: object, limit: limit) }
     hasher.update(span.bytes.extracting(first: read))
     return read
-  }
-
-  func drain() throws {
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      var bytes = buffer.mutableSpan
-      var span = bytes.mutableBytes
-      if try read(into: &span) == 0 { return }
-    }
   }
 
   func digest() -> Digest { hasher.digest() }

@@ -60,7 +60,8 @@ public struct BlobWriter: ~Copyable {
 final class PendingBlob {
   private let store: Store
   private let path: FilePath
-  private let file: OwnedDescriptor
+  /// A compressed blob is unpacked as it comes and seldom read again.
+  private var file: UncachedWriter?
   private let size: Int64
   private let object: String
   private var count: Int64 = 0
@@ -70,7 +71,7 @@ final class PendingBlob {
     self.path = path
     self.size = size
     self.object = object
-    file = try OwnedDescriptor.create(path, mode: 0o444)
+    file = UncachedWriter(try OwnedDescriptor.create(path, mode: 0o444))
   }
 
   deinit { try? FileSystem.removeFile(path) }  // Gone already when it was committed; else the next command sweeps up what stays.
@@ -79,13 +80,13 @@ final class PendingBlob {
   func write(_ bytes: RawSpan) throws {
     count += Int64(bytes.byteCount)
     guard count <= size else { throw StoreError.sizeMismatch(object: object, expected: size, actual: count) }
-    try file.write(bytes)
+    try file?.write(bytes)
   }
 
   /// Enters the store under the digest of the bytes written.
   func commit(_ digest: Digest) throws {
     guard count == size else { throw StoreError.sizeMismatch(object: object, expected: size, actual: count) }
-    try file.sync()
+    try file.take()?.finish().sync()
     _ = try store.enter(path, as: digest, size: count)
   }
 }

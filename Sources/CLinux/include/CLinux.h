@@ -15,6 +15,8 @@ enum {
   CL_RESOLVE_IN_ROOT = 0x10,
 };
 enum { CL_O_PATH = 010000000, CL_AT_EMPTY_PATH = 0x1000 };
+// O_DIRECT, which the architectures number differently.
+extern const int cl_o_direct;
 
 int cl_openat(int dirfd, const char *path, int flags, mode_t mode);
 int cl_open(const char *path, int flags, mode_t mode);

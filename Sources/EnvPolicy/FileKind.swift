@@ -2,7 +2,7 @@
 
 /// The formats the linter knows.
 enum FileKind: Sendable, Equatable {
-  case dockerfile, yaml, devcontainer, script, definition
+  case dockerfile, yaml, json, devcontainer, script, definition
 
   /// What a name alone says. `unknown` means that the first bytes decide; nil, that the file is of no interest.
   enum Guess: Equatable { case known(FileKind), unknown }
@@ -15,15 +15,20 @@ enum FileKind: Sendable, Equatable {
     }
     if name == "devcontainer.json" || name == ".devcontainer.json" { return .known(.devcontainer) }
     if name == "singularity" { return .known(.definition) }
+    if name == "kustomization" { return .known(.yaml) }
     guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return .unknown }
     switch name[name.index(after: dot)...] {
     case "dockerfile", "containerfile": return .known(.dockerfile)
     case "yml", "yaml": return .known(.yaml)
+    case "json": return .known(.json)
     case "sh", "bash", "zsh", "ksh", "slurm", "sbatch", "sub", "job", "batch": return .known(.script)
     case "def": return .known(.definition)
     default: return nil
     }
   }
+
+  /// Whether people expect a file of this kind to be judged, so that one that cannot be is told.
+  var isExpected: Bool { self != .json }
 
   /// Whether a file without a telling name is a shell script: its first line names a shell.
   static func isScript(_ bytes: [UInt8]) -> Bool {
@@ -43,10 +48,13 @@ enum FileKind: Sendable, Equatable {
     case .yaml:
       if name.hasPrefix("envctl.") || name.hasPrefix("image.") { return true }
       words = ["image", "docker", "container", "podman", "apptainer", "singularity", "curl", "wget", "repository", "services"]
+    // Most files of this kind are data; objects of a cluster name these two.
+    case .json: return source.contains("\"apiVersion\"") && source.contains("\"kind\"")
     case .devcontainer: words = ["image", "ommand"]
     case .script:
       words = [
-        "docker", "podman", "nerdctl", "apptainer", "singularity", "container-image", "curl", "wget", "aria2c", "axel", "huggingface",
+        "docker", "podman", "nerdctl", "buildah", "apptainer", "singularity", "container-image", "curl", "wget", "aria2c", "axel",
+        "huggingface",
         "modelscope",
         "hf ", "erify", "nsecure", "ssl", "SSL", "HTTPS", "TLS", "trusted", "TRUSTED", "unauthenticated", "--force-yes",
       ]

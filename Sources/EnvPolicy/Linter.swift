@@ -114,7 +114,7 @@ public enum Linter {
   /// The links that stand where a file to be judged would, and lead to none that the walk has met as a file of the same kind.
   private static func unfollowed(_ walk: FileListing, _ root: FilePath) -> [(link: String, reason: String)] {
     let links = walk.links.compactMap { link in
-      if case .known(let kind) = FileKind.guess(link) { (path: link, kind: kind) } else { nil }
+      if case .known(let kind) = FileKind.guess(link), kind.isExpected { (path: link, kind: kind) } else { nil }
     }
     guard !links.isEmpty, let base = try? FileSystem.canonicalPath(root) else { return [] }
     let walked = Set(walk.files.lazy.map(\.path))
@@ -138,6 +138,8 @@ public enum Linter {
   private static func lint(_ file: Candidate, rules: Set<Rule>) -> FileLint {
     // A file without a telling name is a script or nothing; scripts are small.
     if FileKind.guess(file.shown) == .unknown, file.size > 1 << 20 { return FileLint([], path: "") }
+    // Nor does anybody write data by hand.
+    if FileKind.guess(file.shown) == .known(.json), file.size > sizeLimit { return FileLint([], path: "") }
     guard file.size <= sizeLimit else { return skip(file, "it is larger than 16 MiB", rules) }
     do {
       let bytes = try FileSystem.readFile(file.path, limit: sizeLimit)
@@ -148,7 +150,9 @@ public enum Linter {
   }
 
   private static func skip(_ file: Candidate, _ reason: String, _ rules: Set<Rule>) -> FileLint {
-    guard FileKind.guess(file.shown) == .unknown else { return FileLint(unread: file.shown, reason: reason, rules: rules) }
+    if case .known(let kind) = FileKind.guess(file.shown), kind.isExpected {
+      return FileLint(unread: file.shown, reason: reason, rules: rules)
+    }
     // Without a telling name it may be anything.
     var result = FileLint([], path: "")
     result.skipped = SkippedFile(file: file.shown, reason: reason)

@@ -26,6 +26,46 @@ import Testing
     ("other:\n  web:\n    image: nginx:1.25\n", []),
   ]
 
+  static let builds: [(String, [String])] = [
+    (
+      "services:\n  a:\n    build:\n      dockerfile_inline: |\n        FROM python:3.11\n        RUN pip install numpy\n",
+      ["EC103 5:14-25", "EC202 6:25-30"]
+    ),
+    ("services:\n  a:\n    build: {dockerfile_inline: FROM python}\n", ["EC102 3:37-43"]),
+    (
+      "services:\n  a:\n    build:\n      dockerfile_inline: |\n        FROM a@\(digest)\n        RUN <<EOF\n        docker pull b:1\n        EOF\n"
+        + "        FROM c:1\n", ["EC103 7:21-24", "EC103 9:14-17"]
+    ),
+    ("services:\n  a:\n    build:\n      args: {BASE_IMAGE: python:3.11, TAG: x}\n", ["EC103 4:26-37"]),
+    ("services:\n  a:\n    build:\n      args:\n      - BASE=python:3.11\n      - OTHER=python:3.11\n", ["EC103 5:14-25"]),
+    (
+      "services:\n  a:\n    build:\n      additional_contexts:\n        x: docker-image://python:3.11\n        y: ../y\n", ["EC103 5:27-38"]
+    ),
+    ("services:\n  a:\n    build:\n      additional_contexts: [x=docker-image://python:3.11]\n", ["EC103 4:46-57"]),
+  ]
+
+  @Test(arguments: builds) func composeBuilds(_ text: String, _ expected: [String]) { #expect(places(text, "compose.yaml") == expected) }
+
+  static let kustomizations: [(String, [String])] = [
+    ("images:\n- name: a\n  newTag: \"1.25\"\n", ["EC103 3:12-16"]),
+    ("images:\n- name: a\n  newName: registry:5000/b\n  newTag: latest\n", ["EC101 4:11-17"]),
+    ("images:\n- name: a\n  newTag: v1\n  digest: \(digest)\n- name: b\n  newName: c\n", []),
+  ]
+
+  @Test(arguments: kustomizations) func kustomize(_ text: String, _ expected: [String]) {
+    #expect(places(text, "overlay/kustomization.yaml") == expected)
+    #expect(places("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n" + text, "k.yaml").count == expected.count)
+    #expect(messages(text, "kustomization.yml").allSatisfy { $0.hasPrefix("image 'a'") })
+  }
+
+  @Test("objects of a cluster in JSON are judged, other JSON is not") func json() {
+    let pod = #"{"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "c", "image": "nginx:1.25"}]}}"#
+    #expect(ids(pod, "pod.json") == ["EC501", "EC502", "EC103"])
+    #expect(ids("\t" + pod.replacing(", ", with: ",\n\t"), "pod.json") == ["EC501", "EC502", "EC103"])
+    #expect(ids(#"{"image": "nginx:1.25", "services": {"a": {"image": "b"}}}"#, "data.json").isEmpty)
+    #expect(ids(#"{"apiVersion": "v1", "kind": "#, "broken.json").isEmpty)
+  }
+
   @Test(arguments: composes) func compose(_ text: String, _ expected: [String]) { #expect(places(text, "compose.yaml") == expected) }
 
   private static let resources = "resources: {limits: {cpu: 1, memory: 1Gi}}"

@@ -14,9 +14,10 @@ struct DockerfileReader {
   /// Arguments and variables of the stage.
   private var locals: [String: Binding] = [:]
 
-  init(_ source: SourceText) {
+  /// - Parameter indentation: Blanks before each line that the format around the file adds.
+  init(_ source: SourceText, indentation: Int = 0) {
     self.source = source
-    syntax = DockerfileSyntax(source)
+    syntax = DockerfileSyntax(source, indentation: indentation)
   }
 
   /// Judges the whole file.

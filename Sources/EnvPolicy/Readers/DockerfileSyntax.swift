@@ -26,9 +26,11 @@ struct DockerfileSyntax {
   private let source: SourceText
   private var escape = UInt8(ascii: "\\")
   private var line = 0
+  private let indentation: Int
 
-  init(_ source: SourceText) {
+  init(_ source: SourceText, indentation: Int) {
     self.source = source
+    self.indentation = indentation
     readDirectives()
     while line < source.lineStarts.count { readInstruction() }
   }
@@ -102,6 +104,7 @@ struct DockerfileSyntax {
       var body = MappedText()
       while line < source.lineStarts.count {
         var range = source.lineRange(line)
+        range = min(range.lowerBound + indentation, range.upperBound)..<range.upperBound
         if stripsTabs {
           while range.lowerBound < range.upperBound, source.bytes[range.lowerBound] == 9 {
             range = (range.lowerBound + 1)..<range.upperBound

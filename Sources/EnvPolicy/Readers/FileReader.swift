@@ -25,6 +25,11 @@ enum FileReader {
       let text = DevcontainerReader.plainJSON(Array(source.bytes[source.byteOrderMark...]))
       let yaml = try parse(source) { () throws(YAMLError) in try YAMLSource(source, text: text) }
       for document in yaml.documents { DevcontainerReader.read(document, yaml, into: &collector) }
+    case .json:
+      let text = DevcontainerReader.plainJSON(Array(source.bytes[source.byteOrderMark...]))
+      // What is no JSON may be a template, and what is none of ours may be anything.
+      guard let yaml = try? YAMLSource(source, text: text) else { throw Skip(reason: "no JSON as it stands", isExpected: true) }
+      for document in yaml.documents where KubernetesReader.recognises(document) { KubernetesReader.read(document, yaml, into: &collector) }
     case .yaml:
       let yaml = try parse(source) { () throws(YAMLError) in try YAMLSource(source) }
       for document in yaml.documents { read(document, yaml, hasRecipeLock: hasRecipeLock, &collector) }
@@ -52,6 +57,8 @@ enum FileReader {
       GitLabReader.read(document, yaml, into: &collector)
     } else if GitHubReader.recognises(document, path: path) {
       GitHubReader.read(document, yaml, into: &collector)
+    } else if KustomizeReader.recognises(document, name: name) {
+      KustomizeReader.read(document, yaml, into: &collector)
     } else if KubernetesReader.recognises(document) {
       KubernetesReader.read(document, yaml, into: &collector)
     } else if ComposeReader.recognises(document) {

@@ -10,14 +10,14 @@ struct CommandImage {
 }
 
 enum ContainerCommands {
-  static let engines: Set<String> = ["docker", "podman", "nerdctl", "docker.exe"]
+  static let engines: Set<String> = ["docker", "podman", "nerdctl", "docker.exe", "buildah"]
   static let unpackers: Set<String> = ["apptainer", "singularity"]
   static let schedulers: Set<String> = ["srun", "sbatch", "salloc"]
 
   /// The images `command` uses; `text` is the script it stands in.
   static func images(in command: ShellCommand, _ text: MappedText) -> [CommandImage] {
     var found: [CommandImage] = []
-    if let (engine, arguments) = command.invocation(of: engines) { found += images(engine, Array(arguments)) }
+    if let (engine, arguments) = command.invocation(of: engines) { found += images(engine, Array(arguments), text) }
     if let (program, arguments) = command.invocation(of: unpackers) {
       for word in arguments where word.text.hasPrefix("docker://") {
         found.append(CommandImage(word: word, range: word.content, user: program, digestForm: .insteadOfTag))
@@ -31,7 +31,7 @@ enum ContainerCommands {
 
   // MARK: docker and its likes
 
-  private static func images(_ engine: String, _ arguments: [ShellWord]) -> [CommandImage] {
+  private static func images(_ engine: String, _ arguments: [ShellWord], _ text: MappedText) -> [CommandImage] {
     var rest = arguments[...]
     // Options before the subcommand: --context x, -H unix://…, --log-level=debug.
     while let word = rest.first, word.text.hasPrefix("-") {
@@ -40,15 +40,43 @@ enum ContainerCommands {
         !word.text.contains("=") && !["-D", "--debug", "--tls", "--tlsverify", "--remote", "-v", "--version"].contains(word.text)
       if takesValue { rest = rest.dropFirst() }
     }
-    if ["container", "image"].contains(rest.first?.text) { rest = rest.dropFirst() }
-    guard let subcommand = rest.first?.text, ["run", "create", "pull"].contains(subcommand) else { return [] }
+    if ["container", "image", "buildx", "builder"].contains(rest.first?.text) { rest = rest.dropFirst() }
+    guard let subcommand = rest.first?.text else { return [] }
     let user = "\(engine) \(subcommand)"
+    if ["build", "bud"].contains(subcommand) { return buildImages(rest.dropFirst(), user, text) }
+    guard ["run", "create", "pull"].contains(subcommand) else { return [] }
     let positional = positionals(rest.dropFirst(), isPull: subcommand == "pull")
     // podman pulls several images at once; what follows the image of `run` is a command.
     let images = subcommand == "pull" ? positional : Array(positional.prefix(1))
     return images.filter { !isLocal($0.text) }.map { word in
       CommandImage(word: word, range: word.content, user: user, digestForm: word.text.hasPrefix("docker://") ? .insteadOfTag : .besideTag)
     }
+  }
+
+  /// `--build-arg BASE_IMAGE=…` and `--build-context NAME=docker-image://…`: what a build starts from when the file leaves it open.
+  private static func buildImages(_ words: ArraySlice<ShellWord>, _ user: String, _ text: MappedText) -> [CommandImage] {
+    var found: [CommandImage] = []
+    for (index, word) in zip(words.indices, words) {
+      for option in ["--build-arg", "--build-context"] {
+        var pair: (name: String, value: ShellWord)?
+        if word.text == option, words.indices.contains(index + 1) {
+          pair = words[index + 1].assignment(in: text)
+        } else if word.text.hasPrefix(option + "=") {
+          let start = word.content.lowerBound + option.utf8.count + 1
+          pair = ShellWord(
+            text: String(word.text.dropFirst(option.count + 1)), content: start..<max(start, word.content.upperBound), isVerbatim: word.isVerbatim,
+            isQuoted: word.isQuoted
+          ).assignment(in: text)
+        }
+        guard let (name, value) = pair else { continue }
+        let isImage = option == "--build-arg" ? BuildArgument.namesImage(name) : value.text.hasPrefix(BuildArgument.scheme)
+        guard isImage, !value.text.isEmpty else { continue }
+        let scheme = value.text.hasPrefix(BuildArgument.scheme) ? BuildArgument.scheme.utf8.count : 0
+        let range = min(value.content.lowerBound + scheme, value.content.upperBound)..<value.content.upperBound
+        found.append(CommandImage(word: value, range: range, user: "\(user) \(option) \(name)", digestForm: .besideTag))
+      }
+    }
+    return found
   }
 
   /// podman also runs from `oci:`, `dir:`, `docker-archive:`, and from the ID of an image that is there already.

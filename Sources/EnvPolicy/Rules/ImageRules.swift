@@ -18,6 +18,8 @@ enum DigestForm: Sendable {
   /// The `docker://` transport of containers/image, on which apptainer builds, refuses both at once ("Docker references with both a tag and
   /// digest are currently not supported"); enroot, on which pyxis builds, knows only one of them as well.
   case insteadOfTag
+  /// Kustomize has a key `digest`, which takes the place of `newTag`.
+  case ownKey
 }
 
 extension Collector {
@@ -32,7 +34,12 @@ extension Collector {
     if mention.digestForm == .besideTag, let reference = judgement.resolvable, let offset = expansion.end {
       pin = Pin(reference: reference, offset: offset)
     }
-    let suggestion = mention.digestForm == .besideTag ? judgement.suggestion : Self.adviceInsteadOfTag(judgement)
+    let suggestion =
+      switch mention.digestForm {
+      case .besideTag: judgement.suggestion
+      case .insteadOfTag: Self.adviceInsteadOfTag(judgement)
+      case .ownKey: "give the key digest: sha256:… instead of newTag"
+      }
     if expansion.defaults.isEmpty {
       return report(
         judgement.rule, at: mention.range, statement: mention.statement, "\(mention.user): \(judgement.problem)", suggestion: suggestion,

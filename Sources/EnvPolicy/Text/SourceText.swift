@@ -44,6 +44,21 @@ struct SourceText: Sendable {
   func contains(_ needle: String) -> Bool { firstOffset(of: needle, in: bytes, from: 0) != nil }
 }
 
+extension SourceText {
+  /// The same file with everything but `text` blanked, so that a format inside another one keeps its places.
+  func only(_ text: MappedText) -> SourceText {
+    var blanked = bytes.map { $0 == 10 ? $0 : 32 }
+    for index in 0..<text.count { blanked[text.offset(index)] = text[index] }
+    return SourceText(path: path, bytes: blanked)
+  }
+
+  /// How many bytes of its lines stand before `text`.
+  func indentation(of text: MappedText) -> Int {
+    guard let first = (0..<text.count).first(where: { text[$0] > 32 }) else { return 0 }
+    return text.offset(first) - lineStarts[lineIndex(of: text.offset(first))]
+  }
+}
+
 /// Where `needle` next stands in `bytes`; it must not be empty.
 func firstOffset(of needle: String, in bytes: [UInt8], from start: Int) -> Int? {
   let pattern = Array(needle.utf8)

@@ -63,6 +63,7 @@ let floor3: [Target] = [
   module("EnvGPU", ["EnvCore", "SafeFS", "EnvCatalog", "CDI", system]),
   module("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", system]),
   module("EnvPolicy", ["EnvCore", "OCI", "StrictYAML", "Hashing", "SafeFS", system]),
+  module("EnvModels", ["EnvCore", "HTTP", "Archive", "Compression", "SafeFS", "EnvStore", "EnvCatalog", system]),
 ]
 
 /// F4: running containers, and judging what they computed.
@@ -78,7 +79,7 @@ let floor5: [Target] = [
     [
       "EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvGPU",
       "CDI",
-      "EnvTrust", "EnvPolicy", "EnvLaunch", "EnvDrift", system,
+      "EnvTrust", "EnvPolicy", "EnvModels", "EnvLaunch", "EnvDrift", system,
     ]),
   module("EnvReport", ["EnvCore", "EnvDrift", "EnvPolicy"]),
 ]
@@ -90,7 +91,7 @@ let floor6: [Target] = [
     dependencies: [
       "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvGPU", "CDI",
       "EnvTrust",
-      "EnvLaunch", "EnvDrift", "EnvFlow", "EnvPolicy", "EnvReport", argumentParser, system,
+      "EnvLaunch", "EnvDrift", "EnvFlow", "EnvPolicy", "EnvModels", "EnvReport", argumentParser, system,
     ],
     swiftSettings: strict)
 ]
@@ -134,6 +135,11 @@ let testTargets: [Target] = [
   tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "CDI", "TestSupport", "launch-driver", system]),
   tests("EnvDrift", ["EnvCore"]),
   tests("EnvPolicy", ["EnvCore", "OCI", "SafeFS", "StrictYAML", "TestSupport", system]),
+  tests(
+    "EnvModels",
+    [
+      "EnvCore", "Archive", "Compression", "EnvCatalog", "EnvStore", "Hashing", "HTTP", "LoopbackHTTP", "SafeFS", "TestSupport", system,
+    ]),
   tests("EnvReport", ["EnvCore", "EnvPolicy"]),
   .testTarget(
     name: "EnvctlTests",

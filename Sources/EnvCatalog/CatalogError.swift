@@ -1,6 +1,7 @@
 /// Everything that can be wrong with the catalog, the lock and the names in them, apart from YAML's own errors and a triple's.
 import EnvCore
 import OCI
+import StrictYAML
 import SystemPackage
 
 /// Why the catalog or one of its names cannot be used.
@@ -17,6 +18,8 @@ public enum CatalogError: Diagnostic {
   case otherLockSchema(file: FilePath, schema: Int, known: Int)
   /// What the lock says of an image is not what the image is.
   case lockDisagrees(file: FilePath, platform: String, differences: [String])
+  /// A model of `envctl.yaml` that is not pinned. `EC401` is the rule of `envctl lint` that says so too.
+  case modelWithoutHash(mark: YAMLMark, name: String)
 
   public var summary: String {
     switch self {
@@ -32,6 +35,7 @@ public enum CatalogError: Diagnostic {
     case .otherLockSchema(let file, let schema, let known): "'\(file)' has schema \(schema); this envctl reads schema \(known)"
     case .lockDisagrees(let file, let platform, let differences):
       "'\(file)' disagrees with the image it locks for \(platform): \(differences.joined(separator: "; "))"
+    case .modelWithoutHash(let mark, let name): "\(mark): the model '\(name)' has no sha256 [EC401]"
     }
   }
 
@@ -44,6 +48,7 @@ public enum CatalogError: Diagnostic {
       didYouMean(name, among: known) ?? "known: " + known.joined(separator: ", ")
     case .newerSchema: "use a newer envctl"
     case .unsupportedPlatform: nil
+    case .modelWithoutHash: "add sha256: and the 64 hexadecimal digits that sha256sum prints; a model is never used unpinned"
     case .lockMismatch: "if the change is wanted, `envctl lock` writes the lock anew"
     case .noLock: "`envctl lock` writes it"
     case .malformedLock, .lockDisagrees:
@@ -56,7 +61,7 @@ public enum CatalogError: Diagnostic {
   public var exitCode: ExitCode {
     switch self {
     case .unknownEnvironment, .unknownRecipe, .newerSchema, .otherLockSchema: .usage
-    case .lockMismatch, .noLock: .policy
+    case .lockMismatch, .noLock, .modelWithoutHash: .policy
     case .malformedLock, .lockDisagrees: .verification
     case .noCatalog: .failed
     case .unsupportedPlatform: .host

@@ -16,6 +16,25 @@ extension EnvironmentLock {
     guard missing.isEmpty else {
       throw .lockMismatch(file: file, reason: "it has no image for \(missing.joined(separator: ", "))")
     }
+    try requireModels(of: project)
+    guard models != nil || project.models.isEmpty else { throw .lockMismatch(file: file, reason: "it locks none of envctl.yaml's models") }
+  }
+
+  /// Refuses a lock that pins other models than `envctl.yaml`; one from before there were any still fits.
+  ///
+  /// - Throws: `CatalogError.lockMismatch`, naming the first model that differs.
+  public func requireModels(of project: ProjectFile) throws(CatalogError) {
+    guard let models else { return }
+    let (locked, wanted) = (Set(models), Set(project.models.map(\.locked)))
+    guard let other = (models + project.models.map(\.locked)).first(where: { !locked.contains($0) || !wanted.contains($0) }) else { return }
+    let isBoth = models.contains { $0.name == other.name } && project.models.contains { $0.name == other.name }
+    let reason =
+      isBoth
+      ? "it locks the model '\(other.name)' with another source, sha256, size or mount than envctl.yaml"
+      : locked.contains(other)
+        ? "it locks the model '\(other.name)', which envctl.yaml does not name"
+        : "it does not lock the model '\(other.name)' of envctl.yaml"
+    throw .lockMismatch(file: project.folder.appending(Self.name), reason: reason)
   }
 
   /// Refuses an image that is not what the lock says of it, down to sizes and media types.

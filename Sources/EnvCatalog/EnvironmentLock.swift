@@ -83,6 +83,28 @@ public struct EnvironmentLock: Sendable, Codable, Equatable {
     }
   }
 
+  /// A model file as `envctl.yaml` pinned it.
+  public struct Model: Sendable, Codable, Hashable {
+    public var name: String
+    /// One of the two says where it comes from.
+    public var url: String?
+    public var path: String?
+    public var sha256: Digest
+    /// Bytes.
+    public var size: Int64
+    /// Absolute path of the file in the container.
+    public var mount: String
+
+    public init(name: String, url: String? = nil, path: String? = nil, sha256: Digest, size: Int64, mount: String) {
+      self.name = name
+      self.url = url
+      self.path = path
+      self.sha256 = sha256
+      self.size = size
+      self.mount = mount
+    }
+  }
+
   public static let name = "envctl.lock"
   public static let schema = 2
 
@@ -100,6 +122,8 @@ public struct EnvironmentLock: Sendable, Codable, Equatable {
   public var signatures: [Signature]
   /// The pinning rules that were waived when the lock was written.
   public var allowedUnpinned: [String]
+  /// In the order of `envctl.yaml`; nil for none.
+  public var models: [Model]?
 
   public init(
     environment: EnvironmentRequest, resolved: EnvironmentSource, index: Digest? = nil, images: [String: Image], baseline: Digest? = nil,

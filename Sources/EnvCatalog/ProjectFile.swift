@@ -28,6 +28,8 @@ public struct ProjectFile: Sendable {
   public let policy: FilePath?
   /// Rules about signatures as they stand in the file. What they mean is read where keys are.
   public let verify: YAMLNode?
+  /// In the order of the file.
+  public let models: [ModelPin]
   /// The folder of the project: where the file stands.
   public let folder: FilePath
 
@@ -41,6 +43,7 @@ public struct ProjectFile: Sendable {
     self.check = .quick
     self.policy = nil
     self.verify = nil
+    self.models = []
     self.folder = folder
   }
 
@@ -57,7 +60,8 @@ public struct ProjectFile: Sendable {
   public init(_ bytes: [UInt8], file: FilePath) throws {
     let node = try YAMLNode.parse(bytes, file: file.string)
     try requireSchema(node, newest: 1, file: file)
-    let top = try YAMLMapping(node, allowed: ["schema", "environment", "platforms", "mount", "env", "gpu", "check", "policy", "verify"])
+    let top = try YAMLMapping(
+      node, allowed: ["schema", "environment", "platforms", "mount", "env", "gpu", "check", "policy", "verify", "models"])
     let folder = file.removingLastComponent()
     self.folder = folder
     environment = try EnvironmentRequest(at: try top.required("environment"))
@@ -68,6 +72,7 @@ public struct ProjectFile: Sendable {
     check = try top["check"]?.choice(Check.self) ?? .quick
     policy = try top.nonNull("policy").map { folder.pushing(FilePath(try $0.nonEmptyString())).lexicallyNormalized() }
     verify = try top.nonNull("verify")
+    models = try top["models"].map(ModelPin.list) ?? []
   }
 
   private static func platforms(_ node: YAMLNode) throws -> [Platform] {

@@ -41,6 +41,7 @@ extension Workbench {
         reason: "it locks '\(lock.environment)', envctl.yaml asks for '\(wanted)'")
     }
     if let lock { try requireOrigin(of: lock, project) }
+    try lock?.requireModels(of: project)
     // What a lock waives holds for what it pins, and for nothing that would be resolved now.
     let isLocked = lock?.images[platform.description] != nil
     let waived = try requirePinned(project, waived: isLocked ? lock?.allowedUnpinned ?? [] : [])
@@ -127,6 +128,7 @@ extension Workbench {
     var lock = lock
     if lock.images[platform.description] == nil { lock.images[platform.description] = image }
     lock.baseline = baseline
+    lock.models = project.lockedModels
     // A machine without rules has nobody verified, which is no reason to forget who was.
     if !obtained.signatures.isEmpty {
       lock.signatures.removeAll { $0.digest == image.manifest.digest || $0.digest == obtained.index }

@@ -30,7 +30,8 @@ extension Workbench {
     let gpus = try chooseGPUs(gpu ?? GPURequest(project.gpu))
     let environment = try provision(project)
     defer { withExtendedLifetime(environment.holds) {} }
-    let (workspace, wasStarted) = try launch(environment, project, try devices(of: gpus, for: environment.image))
+    let models = try models(project)
+    let (workspace, wasStarted) = try launch(environment, project, try devices(of: gpus, for: environment.image), models)
     let status = try ContainerLauncher(home: store.home).state(of: workspace.id)
     guard let profile = CheckRequest.Profile(rawValue: project.check.rawValue), environment.hasBaseline else {
       return UpResult(workspace: status, wasStarted: wasStarted, verdict: nil, isVerdictNew: false)
@@ -50,13 +51,13 @@ extension Workbench {
   }
 
   private func launch(
-    _ environment: ReadyEnvironment, _ project: ProjectFile, _ devices: DeviceInjection?
+    _ environment: ReadyEnvironment, _ project: ProjectFile, _ devices: DeviceInjection?, _ models: [BindMount]
   ) throws -> (workspace: Workspace, wasStarted: Bool) {
     try reporter.stage("launch") { _ in
       let launcher = ContainerLauncher(home: store.home, reporter: reporter)
       let request = WorkspaceRequest(
         folder: project.folder, environment: environment.name, image: LaunchImage(environment.image, layers: environment.layers),
-        launch: environment.launchRequest(project, devices))
+        launch: environment.launchRequest(project, devices, models))
       let (workspace, wasStarted) = try launcher.start(request)
       let action = wasStarted ? "started" : "found running"
       return ((workspace, wasStarted), "workspace \(workspace.id) \(action) with \(workspace.runtime.name)")
@@ -70,7 +71,7 @@ extension Workbench {
     let gpus = try chooseGPUs(gpu ?? GPURequest(project.gpu))
     let environment = try provision(project)
     defer { withExtendedLifetime(environment.holds) {} }
-    var request = environment.launchRequest(project, try devices(of: gpus, for: environment.image))
+    var request = environment.launchRequest(project, try devices(of: gpus, for: environment.image), try models(project))
     request.command = command
     request.terminal = terminal
     for (name, value) in variables { request.environment[name] = value }
@@ -80,10 +81,10 @@ extension Workbench {
 }
 
 extension ReadyEnvironment {
-  /// The project's folder at `/workspace`, the project's variables, and its devices.
-  fileprivate func launchRequest(_ project: ProjectFile, _ devices: DeviceInjection?) -> LaunchRequest {
+  /// The project's folder at `/workspace`, its models, variables and devices.
+  fileprivate func launchRequest(_ project: ProjectFile, _ devices: DeviceInjection?, _ models: [BindMount]) -> LaunchRequest {
     var request = LaunchRequest(hostname: hostname)
-    request.mounts = [BindMount(source: project.mount.string, destination: "/workspace")]
+    request.mounts = [BindMount(source: project.mount.string, destination: "/workspace")] + models
     request.workingDirectory = "/workspace"
     for (name, value) in project.variables { request.environment[name] = value }
     request.devices = devices

@@ -1,4 +1,4 @@
-/// Reading a part of a file whose end is not the file's: a member of an archive, a range.
+/// Reading of a part of a file: a member of an archive, a range, a piece anywhere in it.
 import CLinux
 import Glibc
 
@@ -7,5 +7,13 @@ extension OwnedDescriptor {
   public borrowing func read(into span: inout MutableRawSpan, atMost limit: Int) throws(FileSystemError) -> Int {
     let raw = rawValue
     return try check("read", path) { span.withUnsafeMutableBytes { Glibc.read(raw, $0.baseAddress, min(limit, $0.count)) } }
+  }
+}
+
+extension OwnedDescriptor {
+  /// Reads up to the span's length from `offset`, wherever the descriptor stands; 0 at the end of the file.
+  public borrowing func read(into span: inout MutableRawSpan, at offset: Int64) throws(FileSystemError) -> Int {
+    let raw = rawValue
+    return try check("pread", path) { span.withUnsafeMutableBytes { Glibc.pread(raw, $0.baseAddress, $0.count, off_t(offset)) } }
   }
 }

@@ -11,7 +11,7 @@ import Testing
     ["EnvCore", "CLinux", "CLibCurl", "CLibCrypto", "CLibArchive", "CISAL", "CZstd"],
     ["OCI", "HTTP", "Hashing", "Signing", "Archive", "Compression", "SafeFS", "StrictYAML", "ChildProcess"],
     ["EnvRegistry", "EnvStore", "EnvCatalog", "CDI"],
-    ["EnvImage", "EnvBundle", "EnvGPU", "EnvPolicy", "EnvTrust"],
+    ["EnvImage", "EnvBundle", "EnvGPU", "EnvModels", "EnvPolicy", "EnvTrust"],
     ["EnvLaunch", "EnvDrift"],
     ["EnvFlow", "EnvReport"],
     ["envctl"],

@@ -1,0 +1,141 @@
+/// Pickles that stand by themselves, one after the other, or at the beginning of PyTorch's older forms.
+import Archive
+import EnvCore
+
+extension SourceScan {
+  /// The first pickle of the form torch.save had before 1.6: the number 0x1950a86a20f9469cfc6c (torch/serialization.py, MAGIC_NUMBER).
+  private static let torchMagic: [UInt8] = [0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
+
+  /// Walks what may be pickles.
+  ///
+  /// - Parameter isExpected: Whether programs would unpickle it by its name. Otherwise bytes that no unpickler gets through, and that
+  ///   would have called nothing until then, are some other format.
+  mutating func lookForPickles(_ source: ByteSource, isExpected: Bool, member: String?) throws -> ModelScan.Format {
+    let start = try source.bytes(at: 0, 32)
+    let isClaimed = isExpected || (start.count >= 2 && start[0] == PickleOpcode.proto.rawValue && start[1] <= 5)
+    var machine = PickleMachine(source, member: member)
+    switch try machine.run() {
+    case .stopped(let end):
+      if try !isClaimed && !machine.hasCalls && !isSequence(source, from: end) { return .unrecognised }
+      collector.merge(machine.collector)
+      if start.contains(Self.torchMagic) { return try walkLegacyTorch(&machine, member: member) }
+      try walkSequence(&machine, from: end, of: source.size, member: member)
+    case .faulty(let fault):
+      guard isClaimed || machine.hasCalls || !fault.isCertain else { return .unrecognised }
+      collector.merge(machine.collector)
+      report(fault, member: member)
+    }
+    return .pickle
+  }
+
+  /// Whether what follows a first pickle is nothing, or something an unpickler would do more with than refuse it: a few bytes of any file
+  /// may happen to be a pickle.
+  private func isSequence(_ source: ByteSource, from start: Int64) throws -> Bool {
+    guard start < source.size else { return true }
+    var machine = PickleMachine(source, at: start, member: nil)
+    guard case .faulty(let fault) = try machine.run() else { return true }
+    return machine.hasCalls || !fault.isCertain
+  }
+
+  /// Walks a pickle that must be there, and those behind it.
+  mutating func walkSequence(_ source: ByteSource, from start: Int64, member: String?) throws {
+    var machine = PickleMachine(source, at: start, member: member)
+    let ending = try machine.run()
+    collector.merge(machine.collector)
+    switch ending {
+    case .stopped(let end): try walkSequence(&machine, from: end, of: source.size, member: member)
+    case .faulty(let fault): report(fault, member: member)
+    }
+  }
+
+  /// Walks pickles to the end of the source: a program may read any number of them from one file.
+  private mutating func walkSequence(_ machine: inout PickleMachine, from start: Int64, of size: Int64, member: String?) throws {
+    var offset = start
+    for _ in 0..<PickleMachine.mostValues {
+      guard offset < size else { return }
+      let ending = try machine.run()
+      switch ending {
+      case .stopped(let end):
+        collector.merge(machine.collector)
+        offset = end
+      case .faulty(let fault):
+        if machine.hasCalls || !fault.isCertain { collector.merge(machine.collector) }
+        if !fault.isCertain { report(fault, member: member) }
+        return add(.hidden, member, offset: offset, message: "what follows is no whole pickle: \(fault.reason)")
+      }
+    }
+    add(.limit, member, offset: offset, message: "more pickles follow than are looked through")
+  }
+
+  mutating func report(_ fault: PickleFault, member: String?) {
+    let kind = fault.isCertain ? ModelFinding.Kind.malformed : .limit
+    add(kind, member, offset: fault.offset, message: "its pickle cannot be followed: \(fault.reason)")
+  }
+
+  /// Magic number, version, system, objects, keys of the storages: five pickles, and then the storages' bytes, which no one unpickles.
+  private mutating func walkLegacyTorch(_ machine: inout PickleMachine, member: String?) throws -> ModelScan.Format {
+    for _ in 1..<5 {
+      let ending = try machine.run()
+      collector.merge(machine.collector)
+      if case .faulty(let fault) = ending {
+        report(fault, member: member)
+        break
+      }
+    }
+    return .torchLegacy
+  }
+
+  /// Whether Python's tarfile, to which torch.load offers every file first, would take the block for a header: its checksum is right.
+  static func isTarHeader(_ block: [UInt8]) -> Bool {
+    guard block.count == 512, block[0] != 0 else { return false }
+    let field = block[148..<156]
+    let digits = field.drop { $0 == 0x20 }.prefix { (48...55).contains($0) }
+    guard !digits.isEmpty, let stated = Int(String(decoding: digits, as: UTF8.self), radix: 8) else { return false }
+    let others = block[..<148] + block[156...]
+    let unsigned = others.reduce(256) { $0 + Int($1) }
+    let signed = others.reduce(256) { $0 + Int(Int8(bitPattern: $1)) }
+    return stated == unsigned || stated == signed
+  }
+
+  /// A tar archive. PyTorch's form of before 0.1.10 is one, with pickles that stand between the storages' bytes.
+  mutating func lookIntoTar(_ source: ByteSource, ending: String, member: String?, depth: Int) throws -> ModelScan.Format {
+    var isTorch = Self.pickleEndings.contains(ending) || ending == "bin"
+    if try lookForPickles(source, isExpected: false, member: member) != .unrecognised {
+      add(.hidden, member, message: "it is a pickle and a tar archive at once")
+    }
+    guard depth == 0 else {
+      add(.unsupported, member, message: "a tar archive inside another archive is not looked into")
+      return .tar
+    }
+    do {
+      var reader = try ArchiveReader(opening: file.string, format: .tar)
+      while let entry = try reader.next() {
+        isTorch = isTorch || ["pickle", "storages", "tensors"].contains(entry.path)
+        if entry.kind == .file { try look(at: entry, &reader) }
+      }
+    } catch let error as ArchiveError {
+      add(.malformed, member, message: "its tar archive cannot be read: \(error.summary)")
+    }
+    guard isTorch else { return .tar }
+    add(
+      .unsupported, member,
+      message: "torch.load takes a tar archive for its oldest form, in which pickles stand between raw bytes and cannot all be found")
+    return .torchTar
+  }
+
+  private mutating func look(at entry: ArchiveEntry, _ reader: inout ArchiveReader) throws {
+    guard entry.size <= min(Self.largestInflated, inflatable) else {
+      return add(.limit, entry.path, message: "its \(ByteCount(entry.size)) are more than is looked through in a tar archive")
+    }
+    inflatable -= entry.size
+    let content = ByteSource(try reader.readAll(limit: Int(Self.largestInflated)))
+    _ = try look(content, name: entry.path, member: entry.path, depth: 1)
+  }
+}
+
+extension Array where Element == UInt8 {
+  /// Whether the bytes stand in here one after the other.
+  fileprivate func contains(_ sequence: [UInt8]) -> Bool {
+    count >= sequence.count && (0...count - sequence.count).contains { self[$0...].starts(with: sequence) }
+  }
+}

@@ -21,11 +21,11 @@ public struct Comparison: Sendable {
     }
     for training in observation.trainings.values { try checkCoverage(of: training) }
 
-    let evidence = Evidence(observation, against: baseline, measurements: measurements(of: observation))
+    let differences = differences(of: observation)
+    let evidence = Evidence(observation, against: baseline, measurements: measurements(of: observation), differences: differences)
     var breakages = breakages(of: observation) + evidence.breakages
     if let failedEnding, breakages.isEmpty { breakages.append(Breakage(message: failedEnding)) }
     let outcome = breakages.isEmpty ? evidence.outcome : .broken
-    let differences = differences(of: observation)
     let tiers = TierResults(
       observation: observation, measurements: evidence.measurements, operators: evidence.operators, inferences: evidence.inferences,
       breakages: breakages

@@ -9,10 +9,14 @@ struct Evidence {
   /// All configurations the baseline knows, where the run measured any.
   var inferences: [InferenceFinding] = []
 
-  init(_ observation: Observation, against baseline: Baseline, measurements: [Measurement]) {
+  init(
+    _ observation: Observation, against baseline: Baseline, measurements: [Measurement], differences: [EnvironmentDifference]
+  ) {
     self.measurements = measurements
+    let usesAccelerator = observation.trainings.values.contains { $0.header.environment.gpu != nil }
+    let mayChooseKernels = usesAccelerator || differences.contains(where: \.mayChooseKernels)
     for (_, training) in observation.trainings.sorted(by: { $0.key < $1.key }) {
-      operators += OperatorFinding.all(training, against: baseline)
+      operators += OperatorFinding.all(training, against: baseline, mayChooseKernels: mayChooseKernels)
       // A run that ended early has not come to its inference; what is missing there is said once.
       if training.end != nil { inferences += InferenceFinding.all(training, against: baseline) }
     }
@@ -34,7 +38,7 @@ struct Evidence {
       switch finding.agreement {
       case .equalBits: .identical
       case .otherBits: .equivalent
-      case .lessAccurate: .driftPrecision
+      case .lessAccurate, .unexplainedBits: .driftPrecision
       case .otherFunction: .driftSemantics
       case .missing: .broken
       }

@@ -8,6 +8,8 @@ public struct OperatorFinding: Codable, Hashable, Sendable, CustomStringConverti
     case equalBits = "equal bits"
     /// Other bits, no less accurate: another kernel.
     case otherBits = "other bits"
+    /// Other bits, no less accurate, and nothing that differs would choose another kernel: the function itself was replaced.
+    case unexplainedBits = "unexplained bits"
     /// Less accurate than noise explains.
     case lessAccurate = "less accurate"
     /// Further off than rounding can be: it computes something else.
@@ -22,6 +24,9 @@ public struct OperatorFinding: Codable, Hashable, Sendable, CustomStringConverti
   public var `operator`: String
   /// What the comparison came to.
   public var agreement: Agreement
+  /// Mean error with its sign in ULP, the baseline's and the run's: it moves first when all results are shifted one way.
+  public var expectedBias: Double
+  public var bias: Double
   /// Mean error in ULP: the baseline's, the run's, and what it may be.
   public var expectedMean: Double
   public var mean: Double
@@ -32,13 +37,21 @@ public struct OperatorFinding: Codable, Hashable, Sendable, CustomStringConverti
   public var maxLimit: Double
 
   /// Whether it is more than another kernel.
-  public var isBeyondBand: Bool { agreement == .lessAccurate || agreement == .otherFunction }
+  public var isBeyondBand: Bool {
+    switch agreement {
+    case .lessAccurate, .otherFunction, .unexplainedBits: true
+    case .equalBits, .otherBits, .missing: false
+    }
+  }
 
   public var description: String {
     switch agreement {
     case .equalBits: "\(precision) \(`operator`): the same bits"
     case .missing: "\(precision) \(`operator`): not measured"
     case .otherBits: "\(precision) \(`operator`): other bits, mean error \(short(mean)) ULP, was \(short(expectedMean))"
+    case .unexplainedBits:
+      "\(precision) \(`operator`): other bits, though nothing differs that chooses among kernels; mean error \(short(mean)) ULP, was "
+        + "\(short(expectedMean)), with its sign \(short(bias)), was \(short(expectedBias))"
     case .lessAccurate, .otherFunction:
       "\(precision) \(`operator`): mean error \(short(mean)) ULP, was \(short(expectedMean)), limit \(short(meanLimit)); "
         + "largest \(short(max)), was \(short(expectedMax)), limit \(short(maxLimit))"
@@ -61,14 +74,18 @@ extension OperatorFinding {
   private static let otherComputation = 4504.0
 
   /// Compares every operator the baseline knows, in its order.
-  static func all(_ training: Observation.Training, against baseline: Baseline) -> [OperatorFinding] {
+  ///
+  /// - Parameter mayChooseKernels: Whether something differs that makes libraries take other kernels of the same function.
+  static func all(_ training: Observation.Training, against baseline: Baseline, mayChooseKernels: Bool) -> [OperatorFinding] {
     let precision = training.header.precision
     // A workload that measures no operators at all has no such tier.
     guard !training.operators.isEmpty else { return [] }
     let actual = Dictionary(training.operators.map { ($0.operator, $0) }) { first, _ in first }
     let noise = baseline.calibration?.envelopes[precision]?.operators
     return (baseline.trajectories[precision]?.operators ?? []).map { expected in
-      OperatorFinding(expected: expected, actual: actual[expected.operator], noise: noise?[expected.operator])
+      var finding = OperatorFinding(expected: expected, actual: actual[expected.operator], noise: noise?[expected.operator])
+      if finding.agreement == .otherBits, !mayChooseKernels { finding.agreement = .unexplainedBits }
+      return finding
     }
   }
 
@@ -76,7 +93,8 @@ extension OperatorFinding {
     let margins = noise == nil ? Self.wideMargins : Self.margins
     let worst = noise ?? Calibration.OperatorNoise(max: expected.max, mean: expected.mean)
     self.init(
-      precision: expected.precision, operator: expected.operator, agreement: .missing, expectedMean: expected.mean,
+      precision: expected.precision, operator: expected.operator, agreement: .missing, expectedBias: expected.bias,
+      bias: actual?.bias ?? 0, expectedMean: expected.mean,
       mean: actual?.mean ?? 0, meanLimit: worst.mean * margins.mean, expectedMax: expected.max, max: actual?.max ?? 0,
       maxLimit: worst.max * margins.max)
     if let actual { agreement = agreement(of: actual, expected) }

@@ -39,9 +39,13 @@ struct Reading {
   }
 
   private var meaningOfPrecision: String {
-    evidence.measurements.contains { $0.firstBeyondBand != nil }
-      ? "arithmetic of reduced precision crept in (TF32, bfloat16, fast-math)"
-      : "an operator became less accurate, though the training does not show it yet"
+    if evidence.measurements.contains(where: { $0.firstBeyondBand != nil }) {
+      return "arithmetic of reduced precision crept in (TF32, bfloat16, fast-math)"
+    }
+    let isLess = evidence.operators.contains { $0.agreement == .lessAccurate }
+    return isLess
+      ? "an operator became less accurate, though the training does not show it yet"
+      : "a function was replaced by another that is about as accurate"
   }
 
   private var likeliest: String { cause?.clause.map { "; likeliest cause: \($0)" } ?? "" }

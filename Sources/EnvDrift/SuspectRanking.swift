@@ -129,6 +129,18 @@ extension EnvironmentDifference {
 
   fileprivate var isLoaderVariable: Bool { name.hasPrefix("LD_") || name == "GLIBC_TUNABLES" }
 
+  /// Whether this makes libraries take other kernels of the same functions, which moves last bits and is no fault.
+  ///
+  /// One processor with one build of everything and the same variables gives the same bits, run after run; where it does not, a
+  /// function was replaced. Another version of a package brings other kernels; altered content of the same version does not.
+  var mayChooseKernels: Bool {
+    switch kind {
+    case .cpu, .threads, .package, .interpreter, .libc, .gpu, .flag: true
+    case .variable: choosesKernels || name == "GLIBC_TUNABLES"
+    case .hyperparameter, .preload, .files, .library, .kernel, .clocks: false
+    }
+  }
+
   /// Whether a variable only chooses among kernels of one function, or a number of threads.
   fileprivate var choosesKernels: Bool {
     ["MKL_", "OMP_", "KMP_", "GOMP_", "DNNL_", "ONEDNN_", "OPENBLAS_"].contains { name.hasPrefix($0) }

@@ -21,9 +21,19 @@ extension Workbench {
     return try judge(observation, status, baselines)
   }
 
+  /// Judges what an earlier run recorded, here or elsewhere, as if it had run now; nothing is run.
+  public func judge(_ environment: ReadyEnvironment, records: FilePath) throws -> Verdict {
+    var reader = ObservationReader()
+    // A faulty line and what is missing at the end are among the observation's faults.
+    let bytes = try FileSystem.readFile(records)
+    _ = try? reader.read(bytes)
+    try? reader.finish()
+    return try judge(reader.observation, nil, try baselines(of: environment))
+  }
+
   /// Judges one run by the baseline that was measured on the most similar hardware.
-  private func judge(_ observation: Observation, _ status: ExitStatus, _ baselines: [Baseline]) throws -> Verdict {
-    let ending = status.isSuccess ? nil : "the workload ended with \(status)"
+  private func judge(_ observation: Observation, _ status: ExitStatus?, _ baselines: [Baseline]) throws -> Verdict {
+    let ending = status.flatMap { $0.isSuccess ? nil : "the workload ended with \($0)" }
     guard let baseline = Baseline.nearest(to: observation, among: baselines) else { throw FlowError.noBaseline(environment: "") }
     return try reporter.stage("judge") { _ in
       let verdict = try Comparison(with: baseline).judge(observation, failedEnding: ending)

@@ -12,30 +12,13 @@ public struct BaselineRequest: Sendable {
   public var calibrates: Bool
   /// How many further seeds are trained, for comparisons where bits do not repeat; 0 for none.
   public var seeds: Int
+  /// Where the records of every run are kept, and found again: an interrupted calibration goes on where it stopped.
+  public var records: FilePath?
 
-  public init(calibrates: Bool = false, seeds: Int = 0) {
+  public init(calibrates: Bool = false, seeds: Int = 0, records: FilePath? = nil) {
     self.calibrates = calibrates
     self.seeds = seeds
-  }
-}
-
-/// A change of the environment that may change last bits and nothing else.
-private struct Variation {
-  var name: String
-  var variables: [(name: String, value: String)] = []
-  var seed = 0
-
-  /// Threads, the code paths of MKL and those of oneDNN; each for the reference seeds.
-  static let harmless = [
-    Variation(name: "2 threads", variables: [("OMP_NUM_THREADS", "2"), ("MKL_NUM_THREADS", "2")]),
-    Variation(name: "MKL_CBWR=COMPATIBLE", variables: [("MKL_CBWR", "COMPATIBLE")]),
-    Variation(name: "MKL_DEBUG_CPU_TYPE=5", variables: [("MKL_DEBUG_CPU_TYPE", "5")]),
-    Variation(name: "DNNL_MAX_CPU_ISA=SSE41", variables: [("DNNL_MAX_CPU_ISA", "SSE41")]),
-  ]
-
-  /// The same for another seed: what is noise for one training may be more for another.
-  static let ofSeeds = [1].map {
-    Variation(name: "MKL_CBWR=COMPATIBLE, seed \($0)", variables: [("MKL_CBWR", "COMPATIBLE")], seed: $0)
+    self.records = records
   }
 }
 
@@ -54,59 +37,33 @@ extension Workbench {
   ) throws -> Baseline {
     // One that is there and cannot be read stops us before the training: its measured bands would be lost.
     let previous = environment.hasBaseline ? try baselines(of: environment) : []
-    let observation = try complete(environment, project, Variation(name: "reference"))
+    let runs = BaselineRuns(workbench: self, environment: environment, project: project, folder: request.records)
+    let observation = try runs.observation(of: Variation(name: "reference"))
     let kept = Baseline.nearest(to: observation, among: previous)
     var baseline = try Baseline(
       name: environment.name, image: environment.image.manifestDigest, observation: observation,
       bands: kept?.bands ?? Self.referenceBands, measurements: kept?.measurements ?? [])
-    if request.calibrates { try calibrate(&baseline, observation, environment, project) }
-    if request.seeds > 0 { baseline.population = try population(environment, project, seeds: request.seeds) }
+    if request.calibrates { try calibrate(&baseline, observation, runs) }
+    if request.seeds > 0 { baseline.population = try runs.population(seeds: request.seeds) }
     return baseline
   }
 
-  private func calibrate(
-    _ baseline: inout Baseline, _ reference: Observation, _ environment: ReadyEnvironment, _ project: ProjectFile
-  ) throws {
+  private func calibrate(_ baseline: inout Baseline, _ reference: Observation, _ runs: BaselineRuns) throws {
     var calibration = Calibration(margin: Self.margin)
     var measurements: [BandMeasurement] = []
     func add(_ variation: Variation, against reference: Observation, _ comparison: Comparison) throws {
-      let varied = try complete(environment, project, variation)
+      let varied = try runs.observation(of: variation)
       try calibration.add(variation.name, of: varied, against: reference)
       measurements += comparison.measure(variation: variation.name, varied)
     }
     for variation in Variation.harmless { try add(variation, against: reference, Comparison(with: baseline)) }
     for variation in Variation.ofSeeds {
-      let other = try complete(environment, project, Variation(name: "seed \(variation.seed)", seed: variation.seed))
+      let other = try runs.observation(of: Variation(name: "seed \(variation.seed)", seed: variation.seed))
       let bands = baseline.bands
       let ofSeed = try Baseline(name: baseline.name, image: baseline.image, observation: other, bands: bands)
       try add(variation, against: other, Comparison(with: ofSeed))
     }
     try baseline.adopt(calibration, measurements)
-  }
-
-  /// A run that ended well; anything else is no material for a baseline.
-  private func complete(_ environment: ReadyEnvironment, _ project: ProjectFile, _ variation: Variation) throws -> Observation {
-    var request = CheckRequest(profile: .full, variables: variation.variables)
-    if !variation.variables.isEmpty { request.arguments.append("--keep-environment") }
-    if variation.seed != 0 { request.arguments += ["--seed", String(variation.seed)] }
-    let (observation, status) = try observe(environment, project, request)
-    guard status.isSuccess else { throw FlowError.workloadFailed(status: "\(status)") }
-    return observation
-  }
-
-  /// The float32 results of the seeds 1 to `seeds`, in the quick profile.
-  func population(
-    _ environment: ReadyEnvironment, _ project: ProjectFile, seeds: Int, _ request: CheckRequest = CheckRequest(profile: .quick)
-  ) throws -> Population {
-    let members = try (1...max(1, seeds)).map { seed in
-      var request = request
-      request.arguments += ["--precision", "float32", "--seed", String(seed)]
-      let (observation, status) = try observe(environment, project, request)
-      let member = try Population.Member(seed: seed, observation)
-      guard status.isSuccess else { throw FlowError.workloadFailed(status: "\(status)") }
-      return member
-    }
-    return Population(members: members)
   }
 
   /// Trains several seeds and compares what they come to with the baseline's, by equivalence tests instead of bits.
@@ -121,7 +78,8 @@ extension Workbench {
     }
     var request = request
     request.profile = .quick
-    let members = try population(environment, project, seeds: seeds, request).members
+    let runs = BaselineRuns(workbench: self, environment: environment, project: project, folder: nil)
+    let members = try runs.population(seeds: seeds, request).members
     guard let baseline = candidates.first, let population = baseline.population else {
       throw FlowError.noBaseline(environment: environment.name)
     }

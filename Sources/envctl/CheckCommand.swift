@@ -33,11 +33,17 @@ struct CheckCommand: ReportingCommand {
   @Option(help: "Keep the workload's records in this file.", completion: .file())
   var record: String?
 
+  @Option(help: "Judge the records in this file, kept by --record, instead of running anything.", completion: .file())
+  var replay: String?
+
   @Argument(parsing: .postTerminator, help: "Arguments for the workload.")
   var arguments: [String] = []
 
   func validate() throws {
     guard repetitions >= 2 else { throw ValidationError("--repetitions needs at least 2: one run repeats nothing") }
+    if replay != nil, statistical != nil || record != nil || !arguments.isEmpty || !variables.isEmpty {
+      throw ValidationError("--replay runs nothing, so there is nothing to record, vary or repeat")
+    }
     if let statistical, !(2...1000).contains(statistical) { throw ValidationError("--statistical needs 2 to 1000 seeds") }
   }
 
@@ -49,7 +55,9 @@ struct CheckCommand: ReportingCommand {
       profile: profile, repetitions: repetitions, arguments: arguments, variables: variables.map { ($0.name, $0.value) },
       records: record.map { FilePath($0) })
     let verdict =
-      if let statistical {
+      if let replay {
+        try workbench.judge(environment, records: FilePath(replay))
+      } else if let statistical {
         try workbench.checkStatistically(environment, project, seeds: statistical, request)
       } else {
         try workbench.check(environment, project, request)
@@ -85,6 +93,10 @@ struct BaselineRecordCommand: ReportingCommand {
   @Option(help: "Also train this many further seeds, for `check --statistical`.")
   var seeds = 0
 
+  @Option(
+    help: "Keep the records of every run in this folder, and take from it what is there: for a long calibration.", completion: .directory)
+  var records: String?
+
   func validate() throws {
     guard (0...1000).contains(seeds), seeds != 1 else { throw ValidationError("--seeds needs 2 to 1000, or 0 for none") }
   }
@@ -94,7 +106,8 @@ struct BaselineRecordCommand: ReportingCommand {
     let project = try options.project(workbench.catalog)
     let environment = try workbench.provision(project)
     guard output != nil || environment.baseline != nil else { throw ValidationError("name a file with --output") }
-    let baseline = try workbench.recordBaseline(environment, project, BaselineRequest(calibrates: calibrate, seeds: seeds))
+    let baseline = try workbench.recordBaseline(
+      environment, project, BaselineRequest(calibrates: calibrate, seeds: seeds, records: records.map { FilePath($0) }))
     let path = try output.map { FilePath($0) } ?? environment.baselineFile(for: baseline)
     try FileSystem.createDirectories(path.removingLastComponent())
     try FileSystem.writeAtomically(try baseline.encoded() + [UInt8(ascii: "\n")], to: path)

@@ -30,10 +30,21 @@ import Testing
   }
 
   @Test func otherBitsAreNoDriftAndNotIdentical() throws {
-    let verdict = try judge(known.merging(["matmul": 1.8]) { $1 })
+    let verdict = try judge(known.merging(["matmul": 1.8]) { $1 }) { $0.cpu = "Another CPU" }
     #expect(verdict.outcome == .equivalent)
     #expect(verdict.operators?.map(\.agreement) == [.otherBits])
     #expect(verdict.cause?.firstOperator == "float32 matmul")
+  }
+
+  @Test func otherBitsWithoutAReasonAreAReplacedFunction() throws {
+    let moved = known.merging(["matmul": 1.8]) { $1 }
+    for harmless: (inout FakeTraining) -> Void in [{ $0.threads = "2" }, { $0.variables = ["MKL_CBWR": "AVX"] }] {
+      #expect(try judge(moved, nil, harmless).outcome == .equivalent)
+    }
+    let verdict = try judge(moved) { $0.preloaded = ["/tmp/libperturb.so"] }
+    #expect(verdict.outcome == .driftPrecision)
+    #expect(verdict.operators?.map(\.agreement) == [.unexplainedBits])
+    #expect(verdict.reading.contains("float32 matmul") && verdict.reading.contains("preload /tmp/libperturb.so is loaded"))
   }
 
   @Test func oneULPMoreIsDriftThoughTheTrainingHidesIt() throws {

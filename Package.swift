@@ -133,7 +133,7 @@ let testTargets: [Target] = [
   tests("EnvGPU", ["EnvCore", "CDI", "EnvCatalog", "SafeFS", "TestSupport", system]),
   tests("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", "TestSupport", system]),
   tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "CDI", "TestSupport", "launch-driver", system]),
-  tests("EnvDrift", ["EnvCore"]),
+  tests("EnvDrift", ["EnvCore", "Hashing"]),
   tests("EnvPolicy", ["EnvCore", "OCI", "SafeFS", "StrictYAML", "TestSupport", system]),
   tests(
     "EnvModels",

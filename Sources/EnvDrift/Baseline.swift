@@ -26,9 +26,15 @@ public struct Baseline: Codable, Hashable, Sendable {
     public var gradientNorm: [Double]
     /// By ascending step, without contributions.
     public var evaluations: [Evaluation]
+    /// The operators one at a time.
+    public var operators: [OperatorProfile]?
+    /// The saved model.
+    public var artifact: Artifact?
+    /// The saved model in each configuration of the inference engine.
+    public var inferences: [Inference]?
 
     enum CodingKeys: String, CodingKey {
-      case parameters, data, weights, hyperparameters, loss, bce, ctc, evaluations
+      case parameters, data, weights, hyperparameters, loss, bce, ctc, evaluations, operators, artifact, inferences
       case gradientNorm = "gradient_norm"
     }
   }
@@ -43,10 +49,16 @@ public struct Baseline: Codable, Hashable, Sendable {
   public var workload: Workload
   /// What it was measured on.
   public var environment: Environment
+  /// Digest by path of the shared objects that were mapped only while it ran: a shorter run need not open them.
+  public var opened: [String: Digest]?
   /// What is still taken for rounding noise.
   public var bands: [Precision: Band]
   /// How the bands were measured.
   public var measurements: [BandMeasurement]
+  /// The noise by step, operator and configuration, where it was measured; it makes narrower bands than `bands`.
+  public var calibration: Calibration?
+  /// What other seeds come to, for environments that do not repeat themselves to the bit.
+  public var population: Population?
   /// The results themselves.
   public var trajectories: [Precision: Trajectory]
 
@@ -74,6 +86,8 @@ public struct Baseline: Codable, Hashable, Sendable {
     self.image = image
     self.workload = workload
     self.environment = environment
+    let opened = observation.trainings.values.flatMap { $0.end?.libraries ?? [:] }
+    self.opened = Dictionary(opened.map { ($0.key, $0.value) }) { first, _ in first }
     self.bands = bands
     self.measurements = measurements
     self.trajectories = trajectories
@@ -100,16 +114,26 @@ public struct Baseline: Codable, Hashable, Sendable {
     try checkConsistency()
   }
 
+  /// What it was measured on, without what `other` had no occasion to open.
+  func environment(comparableTo other: Environment) -> Environment {
+    var environment = environment
+    environment.libraries.merge((opened ?? [:]).filter { other.libraries[$0.key] != nil }) { before, _ in before }
+    return environment
+  }
+
   /// The file's canonical bytes.
   public func encoded() throws(JSONError) -> [UInt8] { try CanonicalJSON.encode(self) }
 
-  private func checkConsistency() throws(DriftError) {
+  func checkConsistency() throws(DriftError) {
     for precision in Precision.allCases {
       guard let trajectory = trajectories[precision] else {
         throw .inconsistentBaseline(name: name, reason: "it has no \(precision) trajectory")
       }
       guard let band = bands[precision], band.loss > 0, band.score > 0, band.loss.isFinite, band.score.isFinite else {
         throw .inconsistentBaseline(name: name, reason: "its \(precision) band is missing or not positive")
+      }
+      if let envelope = calibration?.envelopes[precision], envelope.loss.count != trajectory.loss.count {
+        throw .inconsistentBaseline(name: name, reason: "\(precision): its calibration is of \(envelope.loss.count) steps")
       }
       if let reason = trajectory.contradiction { throw .inconsistentBaseline(name: name, reason: "\(precision): \(reason)") }
     }
@@ -126,7 +150,8 @@ extension Baseline.Trajectory {
         var evaluation = $0
         evaluation.contributions = nil
         return evaluation
-      })
+      },
+      operators: training.operators, artifact: training.artifact, inferences: training.inferences)
   }
 
   /// Why the arrays cannot belong together, if they cannot.

@@ -21,20 +21,41 @@ public struct Comparison: Sendable {
     }
     for training in observation.trainings.values { try checkCoverage(of: training) }
 
-    let measurements = measurements(of: observation)
-    var breakages = breakages(of: observation)
-    if let failedEnding, breakages.isEmpty { breakages.append(Breakage(message: failedEnding)) }
-    let agreement = Dictionary(uniqueKeysWithValues: measurements.map { ($0.precision, $0.agreement) })
-    var outcome = Verdict.Outcome.broken
-    if breakages.isEmpty, let float64 = agreement[.float64], let float32 = agreement[.float32] {
-      outcome = Verdict.Outcome(float64: float64, float32: float32)
-    }
     let differences = differences(of: observation)
+    let evidence = Evidence(observation, against: baseline, measurements: measurements(of: observation), differences: differences)
+    var breakages = breakages(of: observation) + evidence.breakages
+    if let failedEnding, breakages.isEmpty { breakages.append(Breakage(message: failedEnding)) }
+    let outcome = breakages.isEmpty ? evidence.outcome : .broken
+    let tiers = TierResults(
+      observation: observation, measurements: evidence.measurements, operators: evidence.operators, inferences: evidence.inferences,
+      breakages: breakages
+    ).all
+    let cause = cause(of: outcome, evidence, tiers, differences, observation)
+    let reading = Reading(outcome: outcome, evidence: evidence, breakages: breakages, cause: cause)
     return Verdict(
-      schema: Verdict.currentSchema, outcome: outcome,
-      reading: Reading(outcome: outcome, measurements: measurements, breakages: breakages, differences: differences).sentence,
-      baseline: baseline.name, workload: baseline.workload, profile: observation.trainings.values.first?.header.profile,
-      measurements: measurements, breakages: breakages, differences: differences)
+      schema: Verdict.currentSchema, outcome: outcome, reading: reading.sentence, baseline: baseline.name, workload: baseline.workload,
+      profile: observation.trainings.values.first?.header.profile, measurements: evidence.measurements, breakages: breakages,
+      differences: differences, measuredOn: baseline.environment.kind, tiers: tiers,
+      operators: evidence.operators.filter { $0.agreement != .equalBits }, inferences: evidence.inferences, cause: cause)
+  }
+
+  private func cause(
+    of outcome: Verdict.Outcome, _ evidence: Evidence, _ tiers: [TierResult], _ differences: [EnvironmentDifference],
+    _ observation: Observation
+  ) -> Cause? {
+    let pattern: Cause.Pattern
+    switch outcome {
+    case .identical, .broken: return nil
+    case .equivalent: pattern = .rounding
+    case .driftPrecision: pattern = .precision
+    case .driftNondeterminism: pattern = .nondeterminism
+    case .driftSemantics:
+      pattern = evidence.measurements.contains { $0.agreement == .otherInputs } ? .inputs : .semantics
+    }
+    let worst = tiers.first { $0.state == .drift } ?? tiers.first { $0.state == .equivalent }
+    let packages = PackageFolders([baseline.environment] + observation.trainings.values.map(\.environment))
+    return Cause(
+      pattern: pattern, tier: worst?.tier.rawValue, operators: evidence.operators, differences: differences, packages: packages)
   }
 
   /// How far a run under a harmless variation lies from the baseline: the material bands are made of.
@@ -49,9 +70,9 @@ public struct Comparison: Sendable {
   private func measurements(of observation: Observation) -> [Measurement] {
     Precision.allCases.compactMap { precision in
       guard let training = observation.trainings[precision], let expected = baseline.trajectories[precision],
-        let band = baseline.bands[precision]
+        let bands = baseline.bands(of: precision)
       else { return nil }
-      return Measurement(training, against: expected, band: band)
+      return Measurement(training, against: expected, bands: bands)
     }
   }
 
@@ -115,7 +136,7 @@ public struct Comparison: Sendable {
       let header = training.header
       found += compare(.hyperparameter, expected.hyperparameters.mapValues(\.description), header.hyperparameters.mapValues(\.description))
       found += compare(.hyperparameter, ["parameters": "\(expected.parameters)"], ["parameters": "\(header.parameters)"])
-      found += baseline.environment.differences(to: header.environment)
+      found += baseline.environment(comparableTo: training.environment).differences(to: training.environment)
     }
     var seen: Set<EnvironmentDifference> = []
     let order = EnvironmentDifference.Kind.allCases

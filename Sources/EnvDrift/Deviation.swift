@@ -66,7 +66,7 @@ public struct Extent: Codable, Hashable, Sendable {
   public var largest: Double
   /// The step where it is largest; 0 if nothing deviates.
   public var step: Int
-  /// What `largest` is held against.
+  /// What `largest` is held against: the band at its step, or if nothing deviates that of the last.
   public var band: Double
 }
 
@@ -99,8 +99,8 @@ public struct Measurement: Codable, Hashable, Sendable {
 
 extension Measurement {
   /// Compares as much of `training` as there is.
-  init(_ training: Observation.Training, against expected: Baseline.Trajectory, band: Band) {
-    let series = Series(training: training, expected: expected, band: band)
+  init(_ training: Observation.Training, against expected: Baseline.Trajectory, bands: Bands) {
+    let series = Series(training: training, expected: expected, bands: bands)
     let deviations = series.deviations()
     let precision = training.header.precision
     let beyond = deviations.first { $0.isBeyondBand }
@@ -109,8 +109,8 @@ extension Measurement {
       steps: training.steps.count,
       agreement: deviations.contains { $0.place.isInput }
         ? .otherInputs : beyond != nil ? .beyondBand : deviations.isEmpty ? .equalBits : .withinBand,
-      loss: Extent(deviations, at: .loss, band: band.loss),
-      score: Extent(deviations, at: .scores, band: band.score),
+      loss: Extent(deviations, at: .loss, band: bands.loss(at: training.steps.count, precision)),
+      score: Extent(deviations, at: .scores, band: bands.score(at: training.evaluations.count - 1, precision)),
       firstDifference: deviations.first,
       firstBeyondBand: beyond)
   }
@@ -119,7 +119,7 @@ extension Measurement {
 extension Extent {
   fileprivate init(_ deviations: [Deviation], at place: Deviation.Place, band: Double) {
     let worst = deviations.filter { $0.place == place }.max { ($0.magnitude ?? 0) < ($1.magnitude ?? 0) }
-    self.init(largest: worst?.magnitude ?? 0, step: worst?.step ?? 0, band: band)
+    self.init(largest: worst?.magnitude ?? 0, step: worst?.step ?? 0, band: worst?.band ?? band)
   }
 }
 
@@ -127,7 +127,7 @@ extension Extent {
 private struct Series {
   var training: Observation.Training
   var expected: Baseline.Trajectory
-  var band: Band
+  var bands: Bands
 
   /// Every value that differs in any bit, earliest first.
   func deviations() -> [Deviation] {
@@ -140,7 +140,7 @@ private struct Series {
       found += [
         numbers(.bce, step.step, expected.bce[index], step.bce),
         numbers(.ctc, step.step, expected.ctc[index], step.ctc),
-        numbers(.loss, step.step, expected.loss[index], step.loss, band: band.loss),
+        numbers(.loss, step.step, expected.loss[index], step.loss, band: bands.loss(at: step.step, training.header.precision)),
         numbers(.gradientNorm, step.step, expected.gradientNorm[index], step.gradientNorm),
       ].compactMap(\.self)
       if let evaluation = evaluations.first, evaluation.step == step.step {
@@ -152,12 +152,13 @@ private struct Series {
   }
 
   private func compare(_ actual: Evaluation) -> [Deviation] {
-    guard let expected = expected.evaluations.first(where: { $0.step == actual.step }) else { return [] }
+    guard let index = expected.evaluations.firstIndex(where: { $0.step == actual.step }) else { return [] }
+    let expected = expected.evaluations[index]
     return [
       digests(.masks, actual.step, expected.masks, actual.masks),
       digests(.order, actual.step, expected.order, actual.order),
       digests(.trainedWeights, actual.step, expected.weights, actual.weights),
-      scores(expected, actual),
+      scores(expected, actual, band: bands.score(at: index, training.header.precision)),
       numbers(.metric, actual.step, expected.auc, actual.auc, name: "AUC"),
       numbers(.metric, actual.step, expected.ks, actual.ks, name: "KS"),
       numbers(.metric, actual.step, expected.amountsExact, actual.amountsExact, name: "amounts exact"),
@@ -181,12 +182,12 @@ private struct Series {
   }
 
   /// The score that is furthest off.
-  private func scores(_ expected: Evaluation, _ actual: Evaluation) -> Deviation? {
+  private func scores(_ expected: Evaluation, _ actual: Evaluation, band: Double) -> Deviation? {
     let pairs = zip(expected.scores, actual.scores).enumerated().filter { $1.0.bitPattern != $1.1.bitPattern }
     guard let (application, (was, now)) = pairs.max(by: { abs($0.1.0 - $0.1.1) < abs($1.1.0 - $1.1.1) }) else { return nil }
     return Deviation(
       precision: training.header.precision, place: .scores, step: actual.step, expected: "\(was)", actual: "\(now)",
-      magnitude: abs(was - now), band: band.score, names: ["application \(application)"])
+      magnitude: abs(was - now), band: band, names: ["application \(application)"])
   }
 }
 

@@ -27,6 +27,10 @@ public enum DriftError: Diagnostic {
   case foreignWorkload(baseline: String, expected: Workload, actual: Workload)
   /// The run is longer than the baseline, or evaluates where the baseline does not.
   case notCovered(baseline: String, precision: Precision, reason: String)
+  /// The baseline holds no or too few seeds for a statistical comparison.
+  case noPopulation(baseline: String, seeds: Int)
+  /// A seed began from other data or weights than the baseline's.
+  case foreignPopulation(baseline: String, seed: Int)
   /// An observation that cannot become a baseline.
   case cannotRecord(reason: String)
 
@@ -49,6 +53,11 @@ public enum DriftError: Diagnostic {
     case .foreignWorkload(let baseline, let expected, let actual):
       "baseline '\(baseline)' was measured with \(expected), the run is of \(actual)"
     case .notCovered(let baseline, let precision, let reason): "baseline '\(baseline)' does not cover the \(precision) run: \(reason)"
+    case .noPopulation(let baseline, 0): "baseline '\(baseline)' holds no seeds to compare with"
+    case .noPopulation(let baseline, let seeds):
+      "baseline '\(baseline)' holds \(seeds) seeds, the comparison needs two or more and all of them there"
+    case .foreignPopulation(let baseline, let seed):
+      "seed \(seed) began from other data or initial weights than in baseline '\(baseline)'"
     case .cannotRecord(let reason): "the run cannot become a baseline: \(reason)"
     }
   }
@@ -63,6 +72,8 @@ public enum DriftError: Diagnostic {
     case .foreignWorkload, .notCovered: "record a baseline of this workload with 'envctl baseline record'"
     case .malformedRecord, .notFinite, .truncatedStream, .missingEnd, .emptyStream, .unexpectedRecord:
       "the workload's own messages are on its standard error"
+    case .noPopulation: "record them with 'envctl baseline record --seeds N'"
+    case .foreignPopulation: "another numpy, or an altered workload; 'envctl check' names it"
     case .cannotRecord: "a baseline needs a complete run of every precision"
     case .unreadableBaseline, .inconsistentBaseline: nil
     }
@@ -70,7 +81,8 @@ public enum DriftError: Diagnostic {
 
   public var exitCode: ExitCode {
     switch self {
-    case .foreignSchema, .foreignBaselineSchema, .foreignWorkload, .notCovered: .usage
+    case .foreignSchema, .foreignBaselineSchema, .foreignWorkload, .notCovered, .noPopulation: .usage
+    case .foreignPopulation: .drift
     case .unreadableBaseline, .inconsistentBaseline: .verification
     default: .failed
     }

@@ -108,12 +108,19 @@ extension Observation {
     let last = training.steps.count
     switch record {
     case .run: break
+    case .operator(let profile):
+      guard !training.operators.contains(where: { $0.operator == profile.operator }) else {
+        throw unexpected("operator '\(profile.operator)' once", "a second one")
+      }
+      training.operators.append(profile)
     case .step(let step):
       guard step.step == last + 1 else { throw unexpected("step \(last + 1)", "step \(step.step)") }
       training.steps.append(step)
     case .evaluation(let evaluation):
       guard evaluation.step == last else { throw unexpected("an evaluation after step \(last)", "one after step \(evaluation.step)") }
       training.evaluations.append(evaluation)
+    case .artifact(let artifact): training.artifact = artifact
+    case .inference(let inference): training.inferences.append(inference)
     case .end(let end):
       guard last == training.header.steps else { throw unexpected("\(training.header.steps) steps", "the end after step \(last)") }
       training.end = end

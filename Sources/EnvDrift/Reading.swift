@@ -3,37 +3,50 @@ import EnvCore
 
 struct Reading {
   var outcome: Verdict.Outcome
-  var measurements: [Measurement]
+  var evidence: Evidence
   var breakages: [Breakage]
-  var differences: [EnvironmentDifference]
+  var cause: Cause?
 
   var sentence: String {
     switch outcome {
     case .identical: "the same bits as the baseline through step \(steps): the same arithmetic"
-    case .equivalent: "only rounding noise (\(noise)): other kernels, threads, processor or library build, the same computation\(cause())"
-    case .driftPrecision:
-      "float64 agrees, but \(first(.float32) ?? "float32 does not"): arithmetic of reduced precision crept in (TF32, bfloat16, fast-math)\(cause())"
+    case .equivalent:
+      "only rounding noise (\(noise)): other kernels, threads, processor or library build, the same computation\(likeliest)"
+    case .driftPrecision: "float64 agrees, but \(deviation(.float32)): \(meaningOfPrecision)\(likeliest)"
     case .driftSemantics:
-      "\(first(.float64) ?? first(.float32) ?? ""): an operator, a hyperparameter default, the data or the weights changed\(cause())"
+      "\(deviation(.float64)): an operator, a hyperparameter default, the data or the weights changed\(likeliest)"
+    case .driftNondeterminism: "runs of the same thing differ\(likeliest)"
     case .broken: breakages.first.map(\.description) ?? "there is nothing to compare"
     }
   }
 
-  private var steps: Int { measurements.map(\.steps).min() ?? 0 }
+  private var steps: Int { evidence.measurements.map(\.steps).min() ?? 0 }
 
   private var noise: String {
-    measurements.map { "\($0.precision) loss \(scientific($0.loss.largest)), score \(scientific($0.score.largest))" }
+    evidence.measurements.map { "\($0.precision) loss \(scientific($0.loss.largest)), score \(scientific($0.score.largest))" }
       .joined(separator: "; ")
   }
 
-  private func first(_ precision: Precision) -> String? {
-    measurements.first { $0.precision == precision }?.firstBeyondBand?.description
+  /// Where it first shows, the training before the operators: it says what a user of the model would notice.
+  private func deviation(_ precision: Precision) -> String {
+    let moved = evidence.operators.filter(\.isBeyondBand)
+    let first = evidence.measurements.sorted { ($0.precision == precision ? 0 : 1) < ($1.precision == precision ? 0 : 1) }
+      .compactMap(\.firstBeyondBand).first
+    let inference = evidence.inferences.first { $0.agreement == .beyondBand }
+    guard let place = first?.description ?? moved.first?.description ?? inference?.description else { return "the results moved" }
+    // The operator is where to look, the training why it matters: told together.
+    return first != nil && !moved.isEmpty ? "\(place) (first in operator \(moved[0].operator))" : place
   }
 
-  /// The likeliest explanation there is, if there is one.
-  private func cause() -> String {
-    guard let difference = differences.first else { return "" }
-    let others = differences.count - 1
-    return "; \(difference)" + (others > 0 ? ", and \(others) more difference\(others == 1 ? "" : "s") of the environment" : "")
+  private var meaningOfPrecision: String {
+    if evidence.measurements.contains(where: { $0.firstBeyondBand != nil }) {
+      return "arithmetic of reduced precision crept in (TF32, bfloat16, fast-math)"
+    }
+    let isLess = evidence.operators.contains { $0.agreement == .lessAccurate }
+    return isLess
+      ? "an operator became less accurate, though the training does not show it yet"
+      : "a function was replaced by another that is about as accurate"
   }
+
+  private var likeliest: String { cause?.clause.map { "; likeliest cause: \($0)" } ?? "" }
 }

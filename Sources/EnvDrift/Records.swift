@@ -60,6 +60,8 @@ public struct RunHeader: Codable, Hashable, Sendable {
   public var steps: Int
   /// Number of trained scalars.
   public var parameters: Int
+  /// The seed of each random stream, by name.
+  public var seeds: [String: Int]?
   /// What is trained on.
   public var data: TensorDigests
   /// The state of the model before the first step.
@@ -140,10 +142,15 @@ public struct RunEnd: Codable, Hashable, Sendable {
   public var seconds: Double
   /// Largest resident set of the process, in bytes.
   public var peakMemoryBytes: Int64
+  /// Digest by path of the shared objects that were mapped after the header was written.
+  public var libraries: [String: Digest]?
+  /// The build ids of these, by path.
+  public var buildIDs: [String: String]?
 
   enum CodingKeys: String, CodingKey {
-    case precision, seconds
+    case precision, seconds, libraries
     case peakMemoryBytes = "peak_memory_bytes"
+    case buildIDs = "build_ids"
   }
 }
 
@@ -162,8 +169,11 @@ public struct RunFailure: Codable, Hashable, Sendable {
 /// Any record of the stream.
 public enum Record: Hashable, Sendable {
   case run(RunHeader)
+  case `operator`(OperatorProfile)
   case step(Step)
   case evaluation(Evaluation)
+  case artifact(Artifact)
+  case inference(Inference)
   case end(RunEnd)
   case failure(RunFailure)
 
@@ -171,8 +181,11 @@ public enum Record: Hashable, Sendable {
   public var precision: Precision {
     switch self {
     case .run(let record): record.precision
+    case .operator(let record): record.precision
     case .step(let record): record.precision
     case .evaluation(let record): record.precision
+    case .artifact(let record): record.precision
+    case .inference(let record): record.precision
     case .end(let record): record.precision
     case .failure(let record): record.precision
     }
@@ -182,13 +195,16 @@ public enum Record: Hashable, Sendable {
 extension Record: Decodable {
   private enum CodingKeys: String, CodingKey { case record }
 
-  private enum Kind: String, Decodable { case run, step, evaluation, end, error }
+  private enum Kind: String, Decodable { case run, `operator`, step, evaluation, artifact, inference, end, error }
 
   public init(from decoder: any Decoder) throws {
     switch try decoder.container(keyedBy: CodingKeys.self).decode(Kind.self, forKey: .record) {
     case .run: self = .run(try RunHeader(from: decoder))
+    case .operator: self = .operator(try OperatorProfile(from: decoder))
     case .step: self = .step(try Step(from: decoder))
     case .evaluation: self = .evaluation(try Evaluation(from: decoder))
+    case .artifact: self = .artifact(try Artifact(from: decoder))
+    case .inference: self = .inference(try Inference(from: decoder))
     case .end: self = .end(try RunEnd(from: decoder))
     case .error: self = .failure(try RunFailure(from: decoder))
     }

@@ -34,7 +34,7 @@ public struct Verdict: Codable, Hashable, Sendable {
   /// Version of the verdict's JSON form.
   public static let currentSchema = 1
 
-  /// The five answers there are.
+  /// The answers there are.
   public enum Outcome: String, Codable, Sendable, CaseIterable {
     /// The same bits: the same arithmetic.
     case identical
@@ -44,6 +44,8 @@ public struct Verdict: Codable, Hashable, Sendable {
     case driftPrecision = "drift: precision"
     /// float64 disagrees, or the inputs do: another computation.
     case driftSemantics = "drift: semantics"
+    /// Runs of the same thing differ among themselves: nothing can be reproduced here.
+    case driftNondeterminism = "drift: nondeterminism"
     /// No comparable result: NaN, a crash, something missing.
     case broken
   }
@@ -66,12 +68,26 @@ public struct Verdict: Codable, Hashable, Sendable {
   public var breakages: [Breakage]
   /// What is not as it was when the baseline was measured; it may explain a drift.
   public var differences: [EnvironmentDifference]
+  /// What the baseline was measured on, as far as it matters.
+  public var measuredOn: String?
+  /// What each tier came to, the cheapest first.
+  public var tiers: [TierResult]?
+  /// The operators that do not give the same bits.
+  public var operators: [OperatorFinding]?
+  /// The configurations of the inference engine.
+  public var inferences: [InferenceFinding]?
+  /// Why, as far as it can be told; nothing where every bit is the same.
+  public var cause: Cause?
+  /// Whether several runs were one and the same; nothing after a single run.
+  public var repeatability: Repeatability?
+  /// What several seeds came to; nothing where bits were compared.
+  public var statistics: [Equivalence]?
 
   /// The status the program ends with.
   public var exitCode: ExitCode {
     switch outcome {
     case .identical, .equivalent: .asExpected
-    case .driftPrecision, .driftSemantics: .drift
+    case .driftPrecision, .driftSemantics, .driftNondeterminism: .drift
     case .broken: .failed
     }
   }
@@ -87,5 +103,45 @@ extension Verdict.Outcome {
       case (.equalBits, .equalBits): .identical
       case (.equalBits, .withinBand), (.withinBand, .equalBits), (.withinBand, .withinBand): .equivalent
       }
+  }
+
+  /// The worse of two answers.
+  func joined(_ other: Self) -> Self {
+    let order: [Self] = [.identical, .equivalent, .driftPrecision, .driftNondeterminism, .driftSemantics, .broken]
+    return (order.firstIndex(of: self) ?? 0) < (order.firstIndex(of: other) ?? 0) ? other : self
+  }
+}
+
+extension Verdict {
+  /// Whether this answer is no better than the other.
+  public func isAtLeastAsBad(as other: Verdict) -> Bool { outcome.joined(other.outcome) == outcome }
+
+  /// The verdict on several runs, of which this was the worst: if they differ among themselves, that is a finding of its own.
+  public func repeated(_ repeatability: Repeatability) -> Verdict {
+    var verdict = self
+    verdict.repeatability = repeatability
+    verdict.profile = "soak"
+    guard !repeatability.differing.isEmpty else { return verdict }
+    verdict.outcome = outcome.joined(.driftNondeterminism)
+    verdict.reading = "\(repeatability): the environment does not repeat itself; \(reading)"
+    return verdict
+  }
+
+  /// The verdict on several seeds, where bits cannot be compared.
+  ///
+  /// Undecided is no answer: nothing is shown either way, and more seeds may show it.
+  public init(statistics: [Equivalence], baseline: Baseline, differences: [EnvironmentDifference] = []) {
+    let different = statistics.filter { $0.conclusion == .different }
+    let undecided = statistics.filter { $0.conclusion == .undecided }
+    let seeds = statistics.first?.seeds ?? 0
+    let outcome: Outcome = !different.isEmpty ? .driftSemantics : !undecided.isEmpty ? .broken : .equivalent
+    let reading =
+      different.first.map { "over \(seeds) seeds the results are not the baseline's: \($0)" }
+      ?? undecided.first.map { "over \(seeds) seeds neither equivalence nor a difference is shown: \($0)" }
+      ?? "over \(seeds) seeds the results are the baseline's within the margins, at 5 % risk"
+    self.init(
+      schema: Self.currentSchema, outcome: outcome, reading: reading, baseline: baseline.name, workload: baseline.workload,
+      profile: "statistical", measurements: [], breakages: undecided.map { Breakage(message: "\($0)") }, differences: differences,
+      measuredOn: baseline.environment.kind, statistics: statistics)
   }
 }

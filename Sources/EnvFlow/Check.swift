@@ -9,46 +9,54 @@ import EnvStore
 import SafeFS
 import SystemPackage
 
-/// What a check runs.
-public struct CheckRequest: Sendable {
-  /// How long the workload trains: 50 steps or 200.
-  public enum Profile: String, Sendable, CaseIterable { case quick, full }
-
-  public var profile: Profile
-  /// Further arguments for the workload.
-  public var arguments: [String]
-  /// Variables for the workload's container, over the project's.
-  public var variables: [(name: String, value: String)]
-  /// Where the workload's records are kept, when they are to be kept.
-  public var records: FilePath?
-
-  public init(profile: Profile, arguments: [String] = [], variables: [(name: String, value: String)] = [], records: FilePath? = nil) {
-    self.profile = profile
-    self.arguments = arguments
-    self.variables = variables
-    self.records = records
-  }
-}
-
 extension Workbench {
   /// Where recipes put the bundled workload.
   private static let workloadFolder = "/usr/lib/envctl/workloads/riskmodel"
 
   /// Runs the reference workload in a fresh container of the environment and judges its results.
   public func check(_ environment: ReadyEnvironment, _ project: ProjectFile, _ request: CheckRequest) throws -> Verdict {
-    let baseline = try baseline(of: environment)
+    let baselines = try baselines(of: environment)
+    if request.profile == .soak { return try soak(environment, project, request, baselines) }
     let (observation, status) = try observe(environment, project, request)
-    let ending = status.isSuccess ? nil : "the workload ended with \(status)"
+    return try judge(observation, status, baselines)
+  }
+
+  /// Judges what an earlier run recorded, here or elsewhere, as if it had run now; nothing is run.
+  public func judge(_ environment: ReadyEnvironment, records: FilePath) throws -> Verdict {
+    var reader = ObservationReader()
+    // A faulty line and what is missing at the end are among the observation's faults.
+    let bytes = try FileSystem.readFile(records)
+    _ = try? reader.read(bytes)
+    try? reader.finish()
+    return try judge(reader.observation, nil, try baselines(of: environment))
+  }
+
+  /// Judges one run by the baseline that was measured on the most similar hardware.
+  private func judge(_ observation: Observation, _ status: ExitStatus?, _ baselines: [Baseline]) throws -> Verdict {
+    let ending = status.flatMap { $0.isSuccess ? nil : "the workload ended with \($0)" }
+    guard let baseline = Baseline.nearest(to: observation, among: baselines) else { throw FlowError.noBaseline(environment: "") }
     return try reporter.stage("judge") { _ in
       let verdict = try Comparison(with: baseline).judge(observation, failedEnding: ending)
-      return (verdict, verdict.outcome.rawValue)
+      return (verdict, verdict.outcome.rawValue + " to the baseline of \(baseline.environment.kind)")
     }
   }
 
-  /// The expected results of the environment.
-  func baseline(of environment: ReadyEnvironment) throws -> Baseline {
-    guard let path = environment.baseline, environment.hasBaseline else { throw FlowError.noBaseline(environment: environment.name) }
-    return try Baseline(decoding: try FileSystem.readFile(path), object: "baseline '\(path)'")
+  /// Runs the full profile several times, each in a fresh container: all must be the same, whatever the baseline says.
+  private func soak(
+    _ environment: ReadyEnvironment, _ project: ProjectFile, _ request: CheckRequest, _ baselines: [Baseline]
+  ) throws -> Verdict {
+    var runs: [Observation] = []
+    var worst: Verdict?
+    for _ in 0..<max(2, request.repetitions) {
+      let (observation, status) = try observe(environment, project, request)
+      let verdict = try judge(observation, status, baselines)
+      runs.append(observation)
+      // A run without a result cannot be repeated.
+      if verdict.outcome == .broken { return verdict }
+      worst = worst.map { $0.isAtLeastAsBad(as: verdict) ? $0 : verdict } ?? verdict
+    }
+    guard let worst else { throw FlowError.noBaseline(environment: environment.name) }
+    return worst.repeated(Repeatability(runs))
   }
 
   /// Runs the workload and returns what it recorded, complete or not, and how it ended.
@@ -60,7 +68,7 @@ extension Workbench {
     // Found out before minutes of training, not after.
     if let records = request.records { try FileSystem.writeAtomically([], to: records) }
     defer { withExtendedLifetime(environment.holds) {} }
-    let command = ["python3", "-m", "riskmodel", "--profile", request.profile.rawValue] + request.arguments
+    let command = ["python3", "-m", "riskmodel", "--profile", request.profile.workload] + request.arguments
     var launch = LaunchRequest(hostname: environment.hostname, command: command)
     for (name, value) in project.variables + request.variables { launch.environment[name] = value }
     let path = launch.environment["PYTHONPATH"].map { ":" + $0 } ?? ""
@@ -77,7 +85,7 @@ extension Workbench {
       let steps = observation.trainings.values.map(\.steps.count).max() ?? 0
       return (
         (observation, status),
-        "riskmodel \(request.profile.rawValue): \(steps) steps in \(observation.trainings.count) precisions, \(status)"
+        "riskmodel \(request.profile.workload): \(steps) steps in \(observation.trainings.count) precisions, \(status)"
       )
     }
   }

@@ -91,7 +91,7 @@ extension Workbench {
       let entries = try catalog.names().map { try catalog.entry($0) }
       file = entries.first { entry in manifests.contains { $0 != nil && $0 == entry.images[platform] } }?.baseline
     }
-    return try file.map { ($0, FileSystem.exists($0) ? Digest.sha256(of: try FileSystem.readFile($0)) : nil) }
+    return try file.map { ($0, try BaselineShelf(path: $0).digest()) }
   }
 }
 

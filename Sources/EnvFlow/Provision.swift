@@ -17,13 +17,13 @@ public struct ReadyEnvironment: Sendable {
   public let image: StoredImage
   /// Lowest first.
   public let layers: [MaterialisedLayer]
-  /// Expected training results, when the environment has some.
+  /// Expected training results, when the environment has some: a file, or a folder with one a kind of hardware.
   public let baseline: FilePath?
   /// Keep the layers in place while they are about to be mounted or are.
   let holds: [LayerHold]
 
   /// A catalog entry may name a baseline that is still to be recorded.
-  var hasBaseline: Bool { baseline.map { FileSystem.exists($0) } ?? false }
+  var hasBaseline: Bool { baseline.map { (try? BaselineShelf(path: $0).files().isEmpty) == false } ?? false }
 }
 
 extension Workbench {

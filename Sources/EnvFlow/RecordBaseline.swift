@@ -1,4 +1,4 @@
-/// `envctl baseline record`: the results other hosts will be compared with.
+/// `envctl baseline record`: the results other hosts will be compared with, and how much noise is normal.
 import EnvCatalog
 import EnvCore
 import EnvDrift
@@ -6,18 +6,86 @@ import EnvStore
 import SafeFS
 import SystemPackage
 
+/// What a baseline is made of.
+public struct BaselineRequest: Sendable {
+  /// Whether the noise is measured as well, by running harmless variations.
+  public var calibrates: Bool
+  /// How many further seeds are trained, for comparisons where bits do not repeat; 0 for none.
+  public var seeds: Int
+  /// Where the records of every run are kept, and found again: an interrupted calibration goes on where it stopped.
+  public var records: FilePath?
+
+  public init(calibrates: Bool = false, seeds: Int = 0, records: FilePath? = nil) {
+    self.calibrates = calibrates
+    self.seeds = seeds
+    self.records = records
+  }
+}
+
 extension Workbench {
-  /// Trains the full workload in the environment and makes a baseline of what it recorded.
+  /// How many times the largest noise measured still passes. Four leaves room for processors that were not measured: from one
+  /// to the next the same variation differed by less than two.
+  private static let margin = 4.0
+
+  /// Trains the full workload in the environment and makes a baseline of what it recorded, calibrated if that is asked for.
   ///
-  /// The bands are carried over from the baseline that is there, because they are measured over many variations and not in one run;
-  /// without one, float32 gets the band of the reference measurements.
-  public func recordBaseline(_ environment: ReadyEnvironment, _ project: ProjectFile) throws -> Baseline {
+  /// Without a calibration the bands are carried over from the baseline that is there, because they are measured over many variations
+  /// and not in one run; if there is none, float32 gets the band of the reference measurements. A calibration itself is not carried
+  /// over: it belongs to the results it was measured on.
+  public func recordBaseline(
+    _ environment: ReadyEnvironment, _ project: ProjectFile, _ request: BaselineRequest = BaselineRequest()
+  ) throws -> Baseline {
     // One that is there and cannot be read stops us before the training: its measured bands would be lost.
-    let previous = environment.hasBaseline ? try baseline(of: environment) : nil
-    let (observation, status) = try observe(environment, project, CheckRequest(profile: .full))
-    guard status.isSuccess else { throw FlowError.workloadFailed(status: "\(status)") }
-    return try Baseline(
+    let previous = environment.hasBaseline ? try baselines(of: environment) : []
+    let runs = BaselineRuns(workbench: self, environment: environment, project: project, folder: request.records)
+    let observation = try runs.observation(of: Variation(name: "reference"))
+    let kept = Baseline.nearest(to: observation, among: previous)
+    var baseline = try Baseline(
       name: environment.name, image: environment.image.manifestDigest, observation: observation,
-      bands: previous?.bands ?? Self.referenceBands, measurements: previous?.measurements ?? [])
+      bands: kept?.bands ?? Self.referenceBands, measurements: kept?.measurements ?? [])
+    if request.calibrates { try calibrate(&baseline, observation, runs) }
+    if request.seeds > 0 { baseline.population = try runs.population(seeds: request.seeds) }
+    return baseline
+  }
+
+  private func calibrate(_ baseline: inout Baseline, _ reference: Observation, _ runs: BaselineRuns) throws {
+    var calibration = Calibration(margin: Self.margin)
+    var measurements: [BandMeasurement] = []
+    func add(_ variation: Variation, against reference: Observation, _ comparison: Comparison) throws {
+      let varied = try runs.observation(of: variation)
+      try calibration.add(variation.name, of: varied, against: reference)
+      measurements += comparison.measure(variation: variation.name, varied)
+    }
+    for variation in Variation.harmless { try add(variation, against: reference, Comparison(with: baseline)) }
+    for variation in Variation.ofSeeds {
+      let other = try runs.observation(of: Variation(name: "seed \(variation.seed)", seed: variation.seed))
+      let bands = baseline.bands
+      let ofSeed = try Baseline(name: baseline.name, image: baseline.image, observation: other, bands: bands)
+      try add(variation, against: other, Comparison(with: ofSeed))
+    }
+    try baseline.adopt(calibration, measurements)
+  }
+
+  /// Trains several seeds and compares what they come to with the baseline's, by equivalence tests instead of bits.
+  public func checkStatistically(
+    _ environment: ReadyEnvironment, _ project: ProjectFile, seeds: Int, _ request: CheckRequest
+  ) throws -> Verdict {
+    // Which baseline is nearest is not known before a run; without seeds in any, none is needed.
+    let candidates = try baselines(of: environment).filter { ($0.population?.members.count ?? 0) >= seeds }
+    guard !candidates.isEmpty else {
+      let largest = try baselines(of: environment).map { $0.population?.members.count ?? 0 }.max() ?? 0
+      throw DriftError.noPopulation(baseline: environment.name, seeds: largest)
+    }
+    var request = request
+    request.profile = .quick
+    let runs = BaselineRuns(workbench: self, environment: environment, project: project, folder: nil)
+    let members = try runs.population(seeds: seeds, request).members
+    guard let baseline = candidates.first, let population = baseline.population else {
+      throw FlowError.noBaseline(environment: environment.name)
+    }
+    return try reporter.stage("judge") { _ in
+      let verdict = Verdict(statistics: try population.compare(members, baseline: baseline.name), baseline: baseline)
+      return (verdict, verdict.outcome.rawValue)
+    }
   }
 }

@@ -15,7 +15,7 @@ struct VerdictMemory {
   private let path: FilePath
 
   init(store: Store, environment: ReadyEnvironment, project: ProjectFile, profile: CheckRequest.Profile) throws {
-    let baseline = try environment.baseline.map { Digest.sha256(of: try FileSystem.readFile($0)).hex } ?? ""
+    let baseline = try environment.baseline.flatMap { try BaselineShelf(path: $0).digest()?.hex } ?? ""
     let variables = project.variables.map { "\($0.name)=\($0.value)" }
     let parts = [environment.image.manifestDigest.hex, baseline, profile.rawValue, try Self.host()] + variables
     key = Digest.sha256(of: Array(parts.joined(separator: "\0").utf8))

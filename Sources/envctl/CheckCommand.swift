@@ -18,8 +18,14 @@ struct CheckCommand: ReportingCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var options: ProjectOptions
 
-  @Option(help: "How long to train: quick (50 steps) or full (200 steps).")
+  @Option(help: "How much to measure: quick (operators, 50 steps), full (also 200 steps and inference), soak (full, several times).")
   var profile = CheckRequest.Profile.quick
+
+  @Option(help: "How often the soak profile runs; all runs must give the same bits.")
+  var repetitions = 3
+
+  @Option(help: "Instead of bits, compare what this many seeds come to, by equivalence tests: for hardware that does not repeat itself.")
+  var statistical: Int?
 
   @Option(name: .customLong("env"), help: "A variable for the workload's container: NAME=VALUE.")
   var variables: [VariableOption] = []
@@ -27,16 +33,35 @@ struct CheckCommand: ReportingCommand {
   @Option(help: "Keep the workload's records in this file.", completion: .file())
   var record: String?
 
+  @Option(help: "Judge the records in this file, kept by --record, instead of running anything.", completion: .file())
+  var replay: String?
+
   @Argument(parsing: .postTerminator, help: "Arguments for the workload.")
   var arguments: [String] = []
+
+  func validate() throws {
+    guard repetitions >= 2 else { throw ValidationError("--repetitions needs at least 2: one run repeats nothing") }
+    if replay != nil, statistical != nil || record != nil || !arguments.isEmpty || !variables.isEmpty {
+      throw ValidationError("--replay runs nothing, so there is nothing to record, vary or repeat")
+    }
+    if let statistical, !(2...1000).contains(statistical) { throw ValidationError("--statistical needs 2 to 1000 seeds") }
+  }
 
   func run() throws {
     let workbench = try options.workbench(common)
     let project = try options.project(workbench.catalog)
     let environment = try workbench.provision(project)
     let request = CheckRequest(
-      profile: profile, arguments: arguments, variables: variables.map { ($0.name, $0.value) }, records: record.map { FilePath($0) })
-    let verdict = try workbench.check(environment, project, request)
+      profile: profile, repetitions: repetitions, arguments: arguments, variables: variables.map { ($0.name, $0.value) },
+      records: record.map { FilePath($0) })
+    let verdict =
+      if let replay {
+        try workbench.judge(environment, records: FilePath(replay))
+      } else if let statistical {
+        try workbench.checkStatistically(environment, project, seeds: statistical, request)
+      } else {
+        try workbench.check(environment, project, request)
+      }
     switch common.format {
     case .json: try Console.printJSON(verdict)
     case .text: try Console.printResult(VerdictText(verdict, isRemembered: false).lines)
@@ -57,15 +82,33 @@ struct BaselineRecordCommand: ReportingCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var options: ProjectOptions
 
-  @Option(help: "Where to write it; by default where the catalog expects it.", completion: .file())
+  @Option(
+    help: "Where to write it; by default where the catalog expects it, in a folder as a file named after the hardware.", completion: .file()
+  )
   var output: String?
+
+  @Flag(help: "Measure the noise too: other thread counts, code paths of MKL and oneDNN, and seeds. Takes ten times as long.")
+  var calibrate = false
+
+  @Option(help: "Also train this many further seeds, for `check --statistical`.")
+  var seeds = 0
+
+  @Option(
+    help: "Keep the records of every run in this folder, and take from it what is there: for a long calibration.", completion: .directory)
+  var records: String?
+
+  func validate() throws {
+    guard (0...1000).contains(seeds), seeds != 1 else { throw ValidationError("--seeds needs 2 to 1000, or 0 for none") }
+  }
 
   func run() throws {
     let workbench = try options.workbench(common)
     let project = try options.project(workbench.catalog)
     let environment = try workbench.provision(project)
-    guard let path = output.map({ FilePath($0) }) ?? environment.baseline else { throw ValidationError("name a file with --output") }
-    let baseline = try workbench.recordBaseline(environment, project)
+    guard output != nil || environment.baseline != nil else { throw ValidationError("name a file with --output") }
+    let baseline = try workbench.recordBaseline(
+      environment, project, BaselineRequest(calibrates: calibrate, seeds: seeds, records: records.map { FilePath($0) }))
+    let path = try output.map { FilePath($0) } ?? environment.baselineFile(for: baseline)
     try FileSystem.createDirectories(path.removingLastComponent())
     try FileSystem.writeAtomically(try baseline.encoded() + [UInt8(ascii: "\n")], to: path)
     try Console.printResult("\(path)")

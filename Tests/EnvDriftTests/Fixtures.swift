@@ -1,6 +1,7 @@
 /// Small runs built in code: six steps, evaluations after the third and the sixth, four test applications.
 import EnvCore
 import EnvDrift
+import Hashing
 
 /// A digest told apart by one digit.
 func digest(_ digit: Character) throws -> Digest { try Digest(hex: String(repeating: digit, count: 64)) }
@@ -19,6 +20,18 @@ struct FakeTraining {
   var learningRate = "0.003"
   var packages = ["numpy": "1.26.4", "paddlepaddle": "2.6.2"]
   var threads = "1"
+  var cpu = "A CPU"
+  var flags = ["avx", "avx2"]
+  var variables: [String: String] = [:]
+  /// Shared objects by path, told apart by one digit.
+  var libraries: [String: Character] = ["/usr/lib/libm.so.6": "e"]
+  var preloaded: [String] = []
+  /// Contents of packages, told apart by one digit.
+  var contents: [String: Character] = [:]
+  /// The operators' mean errors; the largest error is twice that, and the bits follow from both.
+  var operators: [String: Double] = [:]
+  /// The inference engine's deviations by configuration; a negative one is a refusal.
+  var inferences: [String: Double] = [:]
   /// Added to the loss of a step.
   var lossOffset: [Int: Double] = [:]
   /// Added to the second score of an evaluation.
@@ -34,11 +47,46 @@ struct FakeTraining {
       "profile":"\(steps == 6 ? "full" : "quick")","steps":\(steps),"parameters":10,"seeds":{"data":5},\
       "data":\(digests("months", data)),"weights":\(digests("fusion.score.weight", weights)),\
       "hyperparameters":{"optimizer":"Adam","learning_rate":\(learningRate),"epsilon":null},\
-      "environment":{"python":"3.11.2","packages":{\(names)},"libraries":{"/usr/lib/libm.so.6":"sha256:\(text("e"))"},\
+      "environment":{"python":"3.11.2","packages":{\(names)},"libraries":\(object(libraries) { "\"sha256:\(text($0))\"" }),\
+      "preloaded":[\(preloaded.map { "\"\($0)\"" }.joined(separator: ","))],"installed":\(installed),\
       "platform":{"machine":"x86_64","kernel":"6.1.0","libc":"glibc 2.36"},\
-      "cpu":{"model":"A CPU","flags":["avx","avx2"],"flags_digest":"sha256:\(text("f"))"},\
-      "threads":{"openmp":\(threads),"mkl":null},"variables":{"OMP_NUM_THREADS":"\(threads)"},"cleared":{}},"planted":[]}
+      "cpu":{"model":"\(cpu)","flags":[\(flags.map { "\"\($0)\"" }.joined(separator: ","))],"flags_digest":"sha256:\(text("f"))"},\
+      "threads":{"openmp":\(threads),"mkl":null},"variables":\(allVariables),"cleared":{}},"planted":[]}
       """
+  }
+
+  private var allVariables: String {
+    object(variables.merging(["OMP_NUM_THREADS": threads]) { given, _ in given }) { "\"\($0)\"" }
+  }
+
+  private var installed: String {
+    object(contents) { digit in
+      let roots = #"["paddle"]"#
+      return #"{"version":"2.6.2","files":10,"altered":[],"missing":[],"roots":\#(roots),"digest":"sha256:\#(text(digit))"}"#
+    }
+  }
+
+  private func object<Value>(_ members: [String: Value], _ text: (Value) -> String) -> String {
+    "{" + members.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\(text($0.value))" }.joined(separator: ",") + "}"
+  }
+
+  private var operatorLines: [String] {
+    operators.sorted { $0.key < $1.key }.map { name, mean in
+      let bits = Digest.sha256(of: Array("\(name) \(mean)".utf8))
+      return """
+        {"record":"operator","precision":"\(precision)","operator":"\(name)","elements":100,"not_finite":0,"max":\(mean * 2),\
+        "p99":\(mean),"p50":\(mean),"mean":\(mean),"bias":0.0,"histogram":[100],"digest":"\(bits)"}
+        """
+    }
+  }
+
+  private var inferenceLines: [String] {
+    inferences.sorted { $0.key < $1.key }.map { name, deviation in
+      let start = #"{"record":"inference","precision":"\#(precision)","configuration":"\#(name)","#
+      if deviation < 0 { return start + #""error":"RuntimeError: refused"}"# }
+      let bits = Digest.sha256(of: Array("\(name) \(deviation)".utf8))
+      return start + #""digest":"\#(bits)","deviation":\#(deviation),"p50_seconds":0.01,"relative":{"p50_seconds":0.5}}"#
+    }
   }
 
   func step(_ step: Int) -> String {
@@ -64,12 +112,12 @@ struct FakeTraining {
   var end: String { #"{"record":"end","precision":"\#(precision)","seconds":1.5,"peak_memory_bytes":1000}"# }
 
   var lines: [String] {
-    var lines = [header]
+    var lines = [header] + operatorLines
     for number in 1...steps {
       lines.append(step(number))
       if evaluations.contains(number) { lines.append(evaluation(number)) }
     }
-    return lines + [end]
+    return lines + inferenceLines + [end]
   }
 
   private func text(_ digit: Character) -> String { String(repeating: digit, count: 64) }
@@ -103,9 +151,9 @@ func observe(_ bytes: [UInt8]) -> Observation {
 
 func observe(_ lines: [String]) -> Observation { observe(stream(lines)) }
 
-/// A baseline of the unchanged run, with a wide float32 band.
-func baseline() throws -> Baseline {
+/// A baseline of the unchanged run, or of one changed in both precisions, with a wide float32 band.
+func baseline(_ change: (inout FakeTraining) -> Void = { _ in }) throws -> Baseline {
   try Baseline(
-    name: "test", image: try digest("9"), observation: observe(lines()),
+    name: "test", image: try digest("9"), observation: observe(lines(float32: change, float64: change)),
     bands: [.float32: Band(loss: 1e-6, score: 1e-5), .float64: .rounding])
 }

@@ -51,6 +51,12 @@ extension EnvctlTests {
       // Where it first shows: a weight before the first step, a loss in a step, or the scores of the evaluation.
       let step = try #require(measurement["firstBeyondBand"]["step"].int)
       #expect((0...50).contains(step))
+      // Where the change is one of an operator, the operator is named by the tier that sees it alone.
+      let operators = ["adam-epsilon": "adam", "layernorm-epsilon": "layer_norm", "gelu-tanh": "gelu", "batchnorm-momentum": "batch_norm"]
+      guard let name = operators[plant] else { return }
+      let cause = verdict["cause"]
+      #expect(cause["tier"].string == "T1 operators")
+      #expect(cause["firstOperator"].string?.contains(name) == true, "\(cause["firstOperator"])")
     }
 
     @Test(arguments: [["MKL_CBWR=COMPATIBLE"], ["OMP_NUM_THREADS=2", "MKL_NUM_THREADS=2"]])

@@ -17,13 +17,16 @@ def main() -> int:
     parser.add_argument(
         "--keep-environment", action="store_true", help="keep variables that choose kernels or threads"
     )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="train a variant: other weights, masks and order (0: the reference)"
+    )
     parser.add_argument("--version", action="version", version=__version__)
     options = parser.parse_args()
     precisions = settings.PRECISIONS if options.precision == "both" else [options.precision]
     # An orderly exit, so that the processes started here end with this one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     commands, variables = supervise.commands(
-        list(precisions), options.profile, options.plant, options.keep_environment
+        list(precisions), options.profile, options.plant, options.keep_environment, options.seed
     )
     return supervise.run(commands, variables, sys.stdout)
 

@@ -4,12 +4,18 @@ import ctypes
 import hashlib
 import os
 import platform
-from importlib import metadata
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
+
+from . import accelerator, objects
 
 CLEARED_PREFIXES = ("MKL_", "DNNL_", "ONEDNN_", "FLAGS_", "OMP_", "KMP_", "GOMP_", "OPENBLAS_")
 """Variables that choose kernels or thread counts; a measurement starts without them."""
-RECORDED_PREFIXES = (*CLEARED_PREFIXES, "LD_", "CUDA_", "NVIDIA_", "GLIBC_TUNABLES", "PYTHONHASHSEED")
+RECORDED_PREFIXES = (
+    *CLEARED_PREFIXES,
+    *("LD_", "CUDA_", "CUBLAS_", "CUDNN_", "NCCL_", "NVIDIA_", "GLIBC_TUNABLES", "PYTHONHASHSEED"),
+)
 
 # The instruction sets by which the maths libraries choose among their kernels.
 KERNEL_FLAGS = (
@@ -31,18 +37,25 @@ def kept(variables: dict[str, str]) -> dict[str, str]:
     return {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **variables}
 
 
-def describe(cleared: dict[str, str]) -> dict[str, object]:
-    """The environment of this process; call it once the framework is loaded, so that its libraries are seen."""
+def describe(cleared: dict[str, str], installed: dict[str, dict], hashed: Mapping[str, str]) -> dict[str, object]:
+    """The environment of this process; call it once the framework is loaded, so that its libraries are seen.
+
+    `installed` are the packages and `hashed` the digests of their shared objects, as `installed.packages` found them.
+    """
     return {
         "python": platform.python_version(),
-        "packages": packages(),
-        "libraries": libraries(),
+        "packages": {name: package["version"] for name, package in installed.items()},
+        "installed": installed,
+        **libraries(hashed),
+        "preloaded": objects.preloaded(),
         "platform": {
             "machine": platform.machine(),
             "kernel": platform.release(),
             "libc": " ".join(platform.libc_ver()),
         },
         "cpu": cpu(),
+        "clocks": clocks(),
+        "gpu": accelerator.describe(),
         "threads": threads(),
         "variables": {
             name: value for name, value in sorted(os.environ.items()) if name.startswith(RECORDED_PREFIXES)
@@ -51,22 +64,23 @@ def describe(cleared: dict[str, str]) -> dict[str, object]:
     }
 
 
-def packages() -> dict[str, str]:
-    """The installed Python distributions and their versions."""
-    found = {distribution.metadata["Name"]: distribution.version for distribution in metadata.distributions()}
-    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+def libraries(hashed: Mapping[str, str], known: Mapping[str, str] | None = None) -> dict[str, dict[str, str]]:
+    """The digest and the build id of each shared object mapped into this process, by path, apart from the `known`."""
+    paths = [path for path in objects.mapped() if path not in (known or {})]
+    ids = {path: objects.build_id(path) for path in paths}
+    return {
+        "libraries": {path: hashed.get(path) or objects.file_digest(path) for path in paths},
+        "build_ids": {path: found for path, found in ids.items() if found},
+    }
 
 
-def libraries() -> dict[str, str]:
-    """The shared objects mapped into this process, by path, with the digest of each file."""
-    mapped = {line.split(maxsplit=5)[5].rstrip("\n") for line in open("/proc/self/maps") if "/" in line}
-    objects = sorted(path for path in mapped if ".so" in Path(path).name and Path(path).is_file())
-    return {path: _file_digest(path) for path in objects}
-
-
-def _file_digest(path: str) -> str:
-    with open(path, "rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+def switches(paddle: ModuleType) -> dict[str, str]:
+    """The framework's own flags as they are in force, whoever set them: TF32, bfloat16, oneDNN, determinism and the rest."""
+    try:
+        flags = paddle.base.core.globals()
+        return {name: str(flags[name]) for name in sorted(flags.keys())}
+    except AttributeError:  # Other versions keep them elsewhere.
+        return {}
 
 
 def cpu() -> dict[str, object]:
@@ -78,7 +92,17 @@ def cpu() -> dict[str, object]:
         "model": fields.get("model name", platform.processor() or "unknown"),
         "flags": [flag for flag in KERNEL_FLAGS if flag in flags],
         "flags_digest": "sha256:" + hashlib.sha256(" ".join(flags).encode()).hexdigest(),
+        "vendor": fields.get("vendor_id", fields.get("CPU implementer")),
+        "signature": "/".join(fields.get(name, "?") for name in ("cpu family", "model", "stepping")),
+        "microcode": fields.get("microcode"),
     }
+
+
+def clocks() -> dict[str, str]:
+    """How the processor's clock is governed, as far as the kernel tells: it decides how fast, never what is computed."""
+    folder = Path("/sys/devices/system/cpu")
+    files = {"governor": "cpu0/cpufreq/scaling_governor", "boost": "cpufreq/boost", "no_turbo": "intel_pstate/no_turbo"}
+    return {name: (folder / file).read_text().strip() for name, file in files.items() if (folder / file).is_file()}
 
 
 def threads() -> dict[str, int | None]:

@@ -15,6 +15,11 @@ EXPLAINED = 8
 SEEDS = {"data": 5, "weights": 2, "order": 2025, "masks": 11}
 
 
+def seeds(variant: int) -> dict[str, int]:
+    """The seeds of a variant: 0 is the reference, others train other weights in another order on the same data."""
+    return {name: seed if name == "data" else seed + 7919 * variant for name, seed in SEEDS.items()}
+
+
 @dataclass(frozen=True)
 class Profile:
     """A length of training. All profiles share one trajectory: a short one is a prefix of a longer one."""
@@ -22,10 +27,12 @@ class Profile:
     steps: int
     evaluations: tuple[int, ...]
     """The steps after which the test applications are scored."""
+    inference: bool = False
+    """Whether the trained model is also saved and run by the inference engine."""
 
 
 PROFILES = {
     "quick": Profile(steps=50, evaluations=(50,)),
-    "full": Profile(steps=200, evaluations=(50, 200)),
+    "full": Profile(steps=200, evaluations=(50, 200), inference=True),
 }
 PRECISIONS = ("float32", "float64")

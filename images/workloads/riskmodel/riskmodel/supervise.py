@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from . import environment
+from . import environment, installed, settings
 from .records import line
 
 
@@ -22,6 +22,7 @@ class Child:
     precision: str
     process: subprocess.Popen
     step: int | None = None
+    """The last complete step; 0 once training is ready to begin."""
     concluded: bool = False
     """Whether it wrote its `end` or its `error`."""
     failed: bool = False
@@ -30,7 +31,7 @@ class Child:
 
 
 def commands(
-    precisions: list[str], profile: str, planted: list[str], keep_environment: bool
+    precisions: list[str], profile: str, planted: list[str], keep_environment: bool, variant: int
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
     """The command of each precision's process, and the variables all of them start with."""
     if keep_environment:
@@ -40,7 +41,15 @@ def commands(
     package_root = str(Path(__file__).parent.parent)
     inherited = variables.get("PYTHONPATH")
     variables["PYTHONPATH"] = f"{package_root}:{inherited}" if inherited else package_root
-    order = {"profile": profile, "planted": planted, "cleared": cleared}
+    packages, hashed = installed.packages()
+    order = {
+        "profile": profile,
+        "planted": planted,
+        "seeds": settings.seeds(variant),
+        "cleared": cleared,
+        "installed": packages,
+        "hashed": hashed,
+    }
     return {
         precision: [sys.executable, "-m", "riskmodel.trial", json.dumps({**order, "precision": precision})]
         for precision in precisions
@@ -87,7 +96,7 @@ def _forward(child: Child, text: bytes, output: TextIO) -> None:
         child.torn = text
         return
     record = json.loads(text)
-    child.step = record.get("step", child.step)
+    child.step = 0 if record["record"] == "run" else record.get("step", child.step)
     child.concluded = child.concluded or record["record"] in ("end", "error")
     output.write(text.decode())
     output.flush()
@@ -107,7 +116,9 @@ def _conclude(child: Child, output: TextIO) -> None:
     message = f"the {child.precision} process {ending}, {after}"
     if child.torn:
         message += f"; its last line broke off after {len(child.torn)} bytes"
-    error = {"record": "error", "precision": child.precision, "step": child.step, "operator": None, "message": message}
+    # As in `trial`: the step that failed is the one after the last complete one.
+    step = None if child.step is None else child.step + 1
+    error = {"record": "error", "precision": child.precision, "step": step, "operator": None, "message": message}
     output.write(line(error))
     output.flush()
 

@@ -19,23 +19,23 @@ from .records import digests
 class Training:
     """A model, its optimizer and its data, ready for the first step; drawn from the seeds alone."""
 
-    def __init__(self, applications: Applications, precision: str):
+    def __init__(self, applications: Applications, precision: str, seeds: dict[str, int]):
         paddle.set_default_dtype(precision)
         self.applications = applications
         self.tensors = {
             name: paddle.to_tensor(array.astype(precision) if array.dtype == np.float32 else array)
             for name, array in applications.tensors().items()
         }
-        self.masks = MaskStream(settings.SEEDS["masks"], settings.DROPOUT)
-        self.order = BatchOrder(settings.SEEDS["order"], settings.APPLICATIONS_TRAIN, settings.BATCH_SIZE)
+        self.masks = MaskStream(seeds["masks"], settings.DROPOUT)
+        self.order = BatchOrder(seeds["order"], settings.APPLICATIONS_TRAIN, settings.BATCH_SIZE)
         self.model = RiskModel(self.masks)
-        self._set_initial_weights(precision)
+        self._set_initial_weights(precision, seeds["weights"])
         self.optimizer = paddle.optimizer.Adam(settings.LEARNING_RATE, parameters=self.model.parameters())
         self.trace = LayerTrace(self.model)
 
-    def _set_initial_weights(self, precision: str) -> None:
+    def _set_initial_weights(self, precision: str, seed: int) -> None:
         shapes = {name: tuple(weight.shape) for name, weight in self.trained()}
-        drawn = initial_weights(settings.SEEDS["weights"], shapes)
+        drawn = initial_weights(seed, shapes)
         state = self.model.state_dict()
         self.model.set_state_dict({**state, **{name: weight.astype(precision) for name, weight in drawn.items()}})
 

@@ -25,19 +25,16 @@ from .records import SCHEMA, RecordWriter, digests
 
 def main(order: dict) -> int:
     """Trains as ordered; every outcome, also a failure, ends in a record. Returns the exit code."""
-    started = time.perf_counter()
     writer = RecordWriter(_private_stdout(), order["precision"])
     step = None
     try:
         for kind, fields in _records(order):
             writer.write(kind, **fields)
-            step = fields.get("step", 0)
+            step = fields.get("step", step or 0)
     except Exception as error:
         traceback.print_exc()
-        writer.write("error", **_failure(error, step))
+        writer.write("error", **_failure(error, step, settings.PROFILES[order["profile"]]))
         return 1
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    writer.write("end", seconds=round(time.perf_counter() - started, 6), peak_memory_bytes=peak)
     return 0
 
 
@@ -49,41 +46,57 @@ def _private_stdout() -> TextIO:
 
 
 def _records(order: dict) -> Iterator[tuple[str, dict]]:
-    """The run record, then those of the training, each as kind and fields."""
+    """The run record, then those of the operators, the training and the inference, and the end, each as kind and fields."""
+    started = time.perf_counter()
     # Imported here, so that a framework that does not even load ends in an error record too.
     import paddle
 
+    from . import inference, operators
     from .train import Training
 
     for name in order["planted"]:
         PLANTED[name](paddle)
     paddle.set_device("cpu")
     profile = settings.PROFILES[order["profile"]]
-    applications = generate(settings.SEEDS["data"], settings.APPLICATIONS_TRAIN + settings.APPLICATIONS_TEST)
-    training = Training(applications, order["precision"])
+    applications = generate(order["seeds"]["data"], settings.APPLICATIONS_TRAIN + settings.APPLICATIONS_TEST)
+    training = Training(applications, order["precision"], order["seeds"])
     training.warm_up()
+    described = environment.describe(order["cleared"], order["installed"], order["hashed"])
     yield "run", {
         "schema": SCHEMA,
         "workload": "riskmodel",
         "version": __version__,
         "profile": order["profile"],
         "steps": profile.steps,
-        "seeds": settings.SEEDS,
+        "seeds": order["seeds"],
         "parameters": sum(prod(weight.shape) for _, weight in training.trained()),
         "data": digests(applications.tensors()),
         "weights": digests(training.weights()),
         "hyperparameters": training.hyperparameters(),
-        "environment": environment.describe(order["cleared"]),
+        "environment": {**described, "switches": environment.switches(paddle)},
         "planted": order["planted"],
     }
+    for fields in operators.measure(order["precision"]):
+        yield "operator", fields
     yield from training.run(profile)
+    if profile.inference and order["precision"] == inference.PRECISION:
+        yield from inference.measure(training)
+    yield "end", {
+        "seconds": round(time.perf_counter() - started, 6),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        # What was mapped since the header was written.
+        **environment.libraries(order["hashed"], known=described["libraries"]),
+    }
 
 
-def _failure(error: Exception, done: int | None) -> dict[str, object]:
-    """An error record's fields; `done` is the last complete step, or None if training had not begun."""
+def _failure(error: Exception, done: int | None, profile: settings.Profile) -> dict[str, object]:
+    """An error record's fields; `done` is the last complete step, or None if training had not begun.
+
+    What fails after the last step failed in no step.
+    """
     if isinstance(error, NonFinite):
         return {"step": error.step, "operator": error.operator, "message": str(error)}
-    step = None if done is None else done + 1
+    step = None if done is None or done == profile.steps else done + 1
     return {"step": step, "operator": _innermost(error), "message": f"{type(error).__name__}: {error}"}
 
 

@@ -37,11 +37,17 @@ class Endings(unittest.TestCase):
             {
                 "record": "error",
                 "precision": "float32",
-                "step": 7,
+                "step": 8,
                 "operator": None,
                 "message": "the float32 process was ended by signal 11 (SIGSEGV), after step 7",
             },
         )
+
+    def test_signal_in_the_first_step(self):
+        header = 'print(\'{"record":"run","precision":"float32"}\', flush=True);'
+        code, records = run(float32=header + "import os; os.kill(os.getpid(), 9)")
+        self.assertEqual((code, records[-1]["step"]), (1, 1))
+        self.assertIn("before the first step", records[-1]["message"])
 
     def test_exit_code(self):
         code, records = run(float32="raise SystemExit(3)")

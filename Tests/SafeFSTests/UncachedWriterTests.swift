@@ -16,13 +16,13 @@ import Testing
     try withTemporaryFolder { folder in
       let path = folder.appending("file")
       var writer = UncachedWriter(try OwnedDescriptor.create(path))
-      var offset = 0
+      var (offset, turn) = (0, 0)
       // Pieces of uneven lengths, some larger than the buffer.
-      for step in [1, 511, 70_000, 2 * Self.piece + 3].cycled() where offset < count {
-        let end = min(count, offset + step)
+      let steps = [1, 511, 70_000, 2 * Self.piece + 3]
+      while offset < count {
+        let end = min(count, offset + steps[turn % steps.count])
         try writer.write(bytes.span.bytes.extracting(offset..<end))
-        offset = end
-        if offset == count { break }
+        (offset, turn) = (end, turn + 1)
       }
       let file = try writer.finish()
       #expect(try file.status().size == count)
@@ -45,15 +45,5 @@ import Testing
     #expect(read(reader, &received, 8) == 3)
     #expect(received.prefix(3) == [9, 8, 7])
     withExtendedLifetime(file) {}
-  }
-}
-
-extension Array {
-  /// The elements again and again.
-  fileprivate func cycled() -> some Sequence<Element> {
-    sequence(state: 0) { index in
-      defer { index = (index + 1) % self.count }
-      return self[index]
-    }
   }
 }

@@ -7,9 +7,23 @@ import EnvCore
 /// - Parameter size: Bytes the plain content must have; nothing beyond them is kept.
 /// - Throws: `CompressionError` when the stream is damaged, or its content has another size or CRC.
 public func inflate(_ deflate: [UInt8], size: Int, crc32: UInt32, object: String) throws -> [UInt8] {
-  let header: [UInt8] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255]
   let trailer = littleEndian(crc32) + littleEndian(UInt32(truncatingIfNeeded: size))
-  let member = header + deflate + trailer
+  // One byte more than there should be tells a longer stream.
+  let plain = try inflate(gzip: header + deflate + trailer, atMost: size + 1, object: object)
+  guard plain.count == size else { throw CompressionError.corrupt(object: object, reason: "it is not as long as stated") }
+  return plain
+}
+
+/// The first `count` bytes, or fewer where there are no more, of a raw deflate stream of which only the beginning need be given.
+///
+/// - Throws: `CompressionError` when the stream is damaged, or what is given of it is too little.
+public func inflate(beginning deflate: [UInt8], count: Int, object: String) throws -> [UInt8] {
+  try inflate(gzip: header + deflate, atMost: count, object: object)
+}
+
+private let header: [UInt8] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255]
+
+private func inflate(gzip member: [UInt8], atMost limit: Int, object: String) throws -> [UInt8] {
   var offset = 0
   let pull = try decompressing(.gzip, object: object) { span in
     let count = min(span.byteCount, member.count - offset)
@@ -19,19 +33,14 @@ public func inflate(_ deflate: [UInt8], size: Int, crc32: UInt32, object: String
     return count
   }
   var plain: [UInt8] = []
-  plain.reserveCapacity(size)
   var buffer = [UInt8](repeating: 0, count: 1 << 16)
-  while true {
+  while plain.count < limit {
     var span = buffer.mutableSpan
     var bytes = span.mutableBytes
     let count = try pull(&bytes)
     if count == 0 { break }
-    guard plain.count + count <= size else {
-      throw CompressionError.corrupt(object: object, reason: "it is longer than stated")
-    }
-    plain += buffer[..<count]
+    plain += buffer[..<min(count, limit - plain.count)]
   }
-  guard plain.count == size else { throw CompressionError.corrupt(object: object, reason: "it is shorter than stated") }
   return plain
 }
 

@@ -29,7 +29,7 @@ public enum ModelError: Diagnostic {
       "the model '\(name)' is refused: " + (findings.first?.description ?? "it holds what its pin does not allow")
         + (findings.count > 1 ? " (and \(findings.count - 1) more)" : "")
     case .found(let files, let count):
-      "\(count) finding\(count == 1 ? "" : "s") in \(files.count == 1 ? "'\(files[0])'" : "\(files.count) files"), which hold more than tensors"
+      "\(count) finding\(count == 1 ? "" : "s") in \(files.count == 1 ? "'\(files[0])', which holds" : "\(files.count) files, which hold") more than tensors"
     }
   }
 

@@ -20,7 +20,7 @@ extension SourceScan {
     }
     reportDuplicates(directory, member: member)
     let storages = Self.torchStorages(directory)
-    for entry in directory.members where !entry.name.hasSuffix("/") && !storages.contains(entry.name) {
+    for entry in directory.members where !(entry.name.hasSuffix("/") && entry.size == 0) && !storages.contains(entry.name) {
       let path = member.map { $0 + "!" + entry.name } ?? entry.name
       if Self.isTorchScript(entry.name) {
         add(.code, path, message: "it is TorchScript, which the loading program runs")
@@ -80,6 +80,7 @@ extension SourceScan {
       add(.malformed, path, message: "it says that it inflates to \(ByteCount(entry.size)), which its \(entry.compressedSize) bytes cannot")
       return nil
     }
+    if try entry.name.hasSuffix(".npy") && isPlainArray(entry, directory) { return nil }
     guard max(entry.size, entry.compressedSize) <= Self.largestInflated, entry.size <= inflatable else {
       add(.limit, path, message: "it inflates to \(ByteCount(entry.size)), which is more than is looked through")
       return nil
@@ -90,6 +91,18 @@ extension SourceScan {
     } catch let error as CompressionError {
       add(.malformed, path, message: error.summary)
       return nil
+    }
+  }
+
+  /// Whether a deflated array is numbers alone and exactly as long as its header says; then its bytes need not be looked at.
+  private func isPlainArray(_ entry: ZipMember, _ directory: ZipDirectory) throws -> Bool {
+    do {
+      let header = try NumpyHeader(try directory.beginning(of: entry, NumpyHeader.longest + 12))
+      return header.dataSize.map { header.dataOffset + $0 == entry.size } ?? false
+    } catch is LiteralFault {
+      return false
+    } catch is CompressionError {
+      return false
     }
   }
 }

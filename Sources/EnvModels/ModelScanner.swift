@@ -47,7 +47,8 @@ struct SourceScan {
   ///
   /// - Returns: What it is.
   mutating func look(_ source: ByteSource, name: String, member: String?, depth: Int) throws -> ModelScan.Format {
-    let ending = name.lowercased().split(separator: ".").last.map(String.init) ?? ""
+    let endings = name.lowercased().split(separator: ".").map(String.init)
+    let ending = endings.last ?? ""
     let start = try source.bytes(at: 0, 512)
     if start.starts(with: [0x50, 0x4B, 3, 4]) || start.starts(with: [0x50, 0x4B, 5, 6]) {
       return try lookIntoZip(source, member: member, depth: depth)
@@ -61,11 +62,24 @@ struct SourceScan {
       if try checkSafetensors(source, member: member) || ending != "safetensors" { return .safetensors }
     }
     if Self.isTarHeader(start) { return try lookIntoTar(source, ending: ending, member: member, depth: depth) }
-    return try lookForPickles(source, isExpected: Self.pickleEndings.contains(ending), member: member)
+    // `model.pkl.gz` and the like: joblib and pandas inflate such a file on their own and unpickle it.
+    let isExpected = endings.suffix(2).contains { Self.pickleEndings.contains($0) }
+    if isExpected, Self.compressions.contains(where: { start.starts(with: $0) }) {
+      add(.unsupported, member, message: "it is compressed as a whole, which is not looked into")
+      return .unrecognised
+    }
+    return try lookForPickles(source, isExpected: isExpected, member: member)
   }
 
   /// Endings that lead programs to unpickle a file, or to say that it is damaged. numpy.load does so with what is neither of its formats.
   static let pickleEndings: Set<String> = ["pt", "pth", "pkl", "pickle", "pdparams", "pdopt", "ckpt", "joblib", "npy", "npz"]
+
+  /// How gzip, bzip2, xz, lz4, zstd and zlib begin.
+  private static let compressions: [[UInt8]] = [
+    [0x1F, 0x8B], [0x42, 0x5A, 0x68], [0xFD, 0x37, 0x7A, 0x58, 0x5A], [4, 0x22, 0x4D, 0x18], [0x28, 0xB5, 0x2F, 0xFD], [0x78, 1],
+    [0x78, 0x5E],
+    [0x78, 0x9C], [0x78, 0xDA],
+  ]
 
   mutating func add(_ kind: ModelFinding.Kind, _ member: String?, offset: Int64? = nil, message: String) {
     collector.add(ModelFinding(kind, member: member, offset: offset, message: message))

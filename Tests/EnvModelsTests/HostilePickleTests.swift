@@ -62,6 +62,7 @@ import Testing
     Case(
       "a call of what a call returned", .text("ccollections\nOrderedDict\n)R)R."), .call, "REDUCE", 28, "collections.OrderedDict"),
     Case("a call of a persistent object", .text("Pid\n)R."), .call, "REDUCE", 5),
+    Case("a call of what is not callable", .text("S'os'\n)R."), .malformed, nil, 7),
     Case("BUILD on a class", .text("ccollections\nOrderedDict\n(N(S'x'\nS'y'\ndtb."), .mutation, "BUILD", 40),
     Case("SETITEM on a class", .text("ccollections\nOrderedDict\nS'x'\nNs."), .mutation, "SETITEM", 31),
     Case("unpickling inside", .text("ctorch.storage\n_load_from_bytes\n."), .global, "GLOBAL", 0, "torch.storage._load_from_bytes"),
@@ -103,6 +104,13 @@ import Testing
       #expect(scan.format == .unrecognised && scan.findings == [], "\(text): \(scan)")
       #expect(try !EnvModelsTests.scan(.text(text), "model.pt").findings.isEmpty, "\(text)")
     }
+  }
+
+  @Test("a compressed pickle is told by its name", arguments: ["model.pkl.gz", "model.joblib", "weights.pdparams"]) func packed(
+    _ name: String
+  ) throws {
+    #expect(try scan([0x1F, 0x8B, 8, 0], name).findings.map(\.kind) == [.unsupported])
+    #expect(try scan([0x1F, 0x8B, 8, 0], "vocabulary.txt.gz").findings == [])
   }
 
   @Test("every cut of a pickle ends in one finding, and never in silence") func cuts() throws {

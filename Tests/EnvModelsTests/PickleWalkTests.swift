@@ -119,7 +119,7 @@ import Testing
         Self.generator + """
 
           opcodes = [ord(o.code) for o in pickletools.opcodes]
-          for i in range(1500):
+          for i in range(700):
               p = bytearray(pickle.dumps([value(2, []), os.system, eval, 'os', 'system'], i % 6, fix_imports=False)[:4000])
               for _ in range(random.randrange(1, 5)):
                   where = random.randrange(len(p))
@@ -132,7 +132,7 @@ import Testing
               open(f'{folder}/{i}.names', 'w').write(chr(10).join(n.encode('unicode_escape').decode() for n in witness(bytes(p))))
           """, folder)
       var told = 0
-      for index in 0..<1500 {
+      for index in 0..<700 {
         let found = try walk(try FileSystem.readFile(folder.appending("\(index).pkl")))
         // A stream that is not followed to the end is refused as it is.
         if case .faulty(let fault) = found.ending, !fault.isCertain { continue }
@@ -142,7 +142,7 @@ import Testing
         #expect(names.allSatisfy { own.contains(String($0)) }, "pickle \(index): \(names) but \(own)")
         told += names.count
       }
-      #expect(told > 1000)
+      #expect(told > 500)
     }
   }
 

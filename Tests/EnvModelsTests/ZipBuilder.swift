@@ -12,7 +12,9 @@ struct ZipItem {
   var statedSize: Int?
 }
 
-/// The archive of these members, stored. `prefix` comes before it, `gap` before the second member, `comment` at the end.
+/// The archive of these members, stored; with `zip64`, sizes and places stand in the wider fields alone.
+///
+/// `prefix` comes before it, `gap` before the second member, `comment` at the end.
 func zip(_ items: [ZipItem], prefix: [UInt8] = [], gap: [UInt8] = [], comment: [UInt8] = [], zip64: Bool = false) -> [UInt8] {
   var bytes = prefix
   var directory: [UInt8] = []
@@ -25,8 +27,11 @@ func zip(_ items: [ZipItem], prefix: [UInt8] = [], gap: [UInt8] = [], comment: [
       .number(20, 2) + .number(item.flags, 2) + .number(item.method, 2) + .number(0, 4) + .number(crc32(item.content), 4)
       + .number(item.content.count, 4) + .number(size, 4)
     bytes += .number(0x0403_4B50, 4) + common + .number(name.count, 2) + .number(0, 2) + name + item.content
-    directory += .number(0x0201_4B50, 4) + .number(20, 2) + common + .number(item.name.utf8.count, 2)
-    directory += [UInt8](repeating: 0, count: 12) + .number(offset, 4) + Array(item.name.utf8)
+    directory += .number(0x0201_4B50, 4) + .number(20, 2)
+    directory += zip64 ? common.dropLast(8) + .number(UInt64.max, 8) : common
+    directory += .number(item.name.utf8.count, 2) + .number(zip64 ? 28 : 0, 2) + [UInt8](repeating: 0, count: 10)
+    directory += .number(zip64 ? Int(UInt32.max) : offset, 4) + Array(item.name.utf8)
+    if zip64 { directory += .number(1, 2) + .number(24, 2) + .number(size, 8) + .number(item.content.count, 8) + .number(offset, 8) }
   }
   let start = bytes.count - prefix.count
   bytes += directory

@@ -21,7 +21,7 @@ extension EnvctlTests {
         let both = try program("model", "scan", "good.pdparams", "evil.pt")
         #expect(both.status == 4)
         #expect(both.output.hasSuffix("evil.pt: pickle, 1 pickle:\n  GLOBAL, byte 0: it imports os.system\n"))
-        #expect(both.errors.hasPrefix("error: 1 finding in 'evil.pt', which hold more than tensors\n"))
+        #expect(both.errors.hasPrefix("error: 1 finding in 'evil.pt', which holds more than tensors\n"))
         let json = try program("model", "scan", "--format", "json", "evil.pt")
         #expect(json.status == 4 && json.errors == "")
         let finding = try json.json()["files"].items[0]["findings"].items[0]
@@ -72,6 +72,28 @@ extension EnvctlTests {
         #expect(try program("lock", "--check").status == 0)
         #expect(try program("verify").status == 0)
       }
+    }
+
+    @Test("what paddle.save writes is tensors and plain containers") func paddle() throws {
+      let script = """
+        import paddle
+        model = paddle.nn.Linear(4, 2)
+        rate = paddle.optimizer.lr.StepDecay(0.1, 3)
+        adam = paddle.optimizer.Adam(learning_rate=rate, parameters=model.parameters())
+        model(paddle.rand([3, 4])).sum().backward()
+        adam.step()
+        for version in (2, 3, 4): paddle.save(model.state_dict(), f'{version}.pdparams', protocol=version)
+        paddle.save(adam.state_dict(), 'adam.pdopt')
+        paddle.save({'nested': [paddle.rand([2]), 'text', 1]}, 'nested.pdparams')
+        """
+      let program = try Shared.program("saved")
+      let run = try program("run", "--", "python3", "-c", script, deadline: .seconds(900))
+      #expect(run.status == 0, "\(run.errors)")
+      let scan = try program("model", "scan", "2.pdparams", "3.pdparams", "4.pdparams", "adam.pdopt", "nested.pdparams", "--format", "json")
+      #expect(scan.status == 0, "\(scan.output)")
+      let files = try scan.json()["files"].items
+      #expect(files.count == 5 && files.allSatisfy { $0["format"].string == "pickle" && $0["pickles"].int == 1 })
+      #expect(files.allSatisfy { $0["globals"].items.contains { $0.string == "numpy.core.multiarray._reconstruct" } })
     }
 
     @Test func otherBytesStopTheLaunch() throws {

@@ -5,7 +5,7 @@ import EnvCore
 struct NumpyHeader: Equatable {
   static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
   /// numpy itself reads no longer one unless told to.
-  private static let longest = 1 << 16
+  static let longest = 1 << 16
 
   /// Where the array's data begins, in bytes from the magic.
   let dataOffset: Int64

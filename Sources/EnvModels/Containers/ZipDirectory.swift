@@ -61,6 +61,12 @@ struct ZipDirectory {
     return ByteSource(try inflate(packed, size: Int(member.size), crc32: member.crc32, object: "the member '\(member.name)'"))
   }
 
+  /// The first `count` bytes of a deflated member.
+  func beginning(of member: ZipMember, _ count: Int) throws -> ByteSource {
+    let packed = try source.bytes(at: member.data, Int(min(member.compressedSize, Int64(4 * count))))
+    return ByteSource(try inflate(beginning: packed, count: count, object: "the member '\(member.name)'"))
+  }
+
   // MARK: End records
 
   private struct End {

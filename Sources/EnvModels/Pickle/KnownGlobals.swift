@@ -55,7 +55,10 @@ struct PickleGlobal: Hashable, CustomStringConvertible {
       "float8_e5m2", "float8_e5m2fnuz", "int16", "int32", "int64", "int8", "qint32", "qint8", "quint8", "uint16", "uint32", "uint64",
       "uint8",
     ]
-    return Set(storages + types + ["Size", "Tensor", "device"])
+    let schemes = ["channel_affine", "channel_affine_float_qparams", "channel_symmetric", "tensor_affine", "tensor_symmetric"].map {
+      "per_" + $0
+    }
+    return Set(storages + types + schemes + ["Size", "Tensor", "device"])
   }()
 
   private static let numpy: Set<String> = [

@@ -13,6 +13,9 @@ struct PickleMachine {
     case global(Int)
     /// What a call of that name returned.
     case made(Int)
+    /// What the loading program supplies: a persistent object, or a name that is not resolved here.
+    case unknown
+    /// A number, a container, or text that names nothing: nothing that can be called.
     case other
   }
 
@@ -128,8 +131,9 @@ struct PickleMachine {
     case .popMark: _ = try popMark(instruction)
     case .dup: stack.append(try top(instruction))
     case .float, .int, .binint, .binint1, .long, .binint2, .none, .binfloat, .newtrue, .newfalse, .long1, .long4, .binbytes, .shortBinbytes,
-      .binbytes8, .bytearray8, .emptyDict, .emptyList, .emptyTuple, .emptySet, .nextBuffer, .persid:
+      .binbytes8, .bytearray8, .emptyDict, .emptyList, .emptyTuple, .emptySet, .nextBuffer:
       stack.append(.other)
+    case .persid: stack.append(.unknown)
     case .string, .binstring, .shortBinstring, .unicode, .binunicode, .shortBinunicode, .binunicode8: pushText(instruction)
     case .tuple, .list, .frozenset:
       _ = try popMark(instruction)
@@ -140,7 +144,9 @@ struct PickleMachine {
     case .tuple1: try replace(1, instruction)
     case .tuple2: try replace(2, instruction)
     case .tuple3: try replace(3, instruction)
-    case .binpersid: try replace(1, instruction)
+    case .binpersid:
+      try drop(1, instruction)
+      stack.append(.unknown)
     case .readonlyBuffer: _ = try top(instruction)
     case .append: try change(dropping: 1, instruction)
     case .setitem: try change(dropping: 2, instruction)
@@ -155,7 +161,7 @@ struct PickleMachine {
     case .newobjEx: try call(dropping: 2, instruction)
     case .obj:
       guard let callee = try popMark(instruction).first else { throw underflow(instruction) }
-      call(callee, instruction)
+      try call(callee, instruction)
     }
   }
 
@@ -193,19 +199,19 @@ struct PickleMachine {
     case (.global, .names(let module, let name)): stack.append(.global(see(PickleGlobal(module: module, name: name), instruction)))
     case (.inst, .names(let module, let name)):
       _ = try popMark(instruction)
-      call(.global(see(PickleGlobal(module: module, name: name), instruction)), instruction)
+      try call(.global(see(PickleGlobal(module: module, name: name), instruction)), instruction)
     case (.stackGlobal, _):
       let (name, module) = (try pop(instruction), try pop(instruction))
       if case .string(let module) = module, case .string(let name) = name {
         stack.append(.global(see(PickleGlobal(module: module, name: name), instruction)))
       } else {
         report(.unresolved, instruction, "the name it imports is computed")
-        stack.append(.other)
+        stack.append(.unknown)
       }
     case (_, .number(let code)):
       // What a code stands for is registered in the loading process (copyreg.add_extension).
       report(.unresolved, instruction, "the name it imports is that of extension code \(code)")
-      stack.append(.other)
+      stack.append(.unknown)
     default: preconditionFailure("the reader gives every import its argument")
     }
   }
@@ -222,10 +228,10 @@ struct PickleMachine {
 
   private mutating func call(dropping count: Int, _ instruction: PickleInstruction) throws {
     try drop(count, instruction)
-    call(try pop(instruction), instruction)
+    try call(try pop(instruction), instruction)
   }
 
-  private mutating func call(_ callee: Value, _ instruction: PickleInstruction) {
+  private mutating func call(_ callee: Value, _ instruction: PickleInstruction) throws {
     switch callee {
     case .global(let index):
       // The import has been reported, when there is something to report.
@@ -235,10 +241,11 @@ struct PickleMachine {
       hasCalls = true
       report(.call, instruction, "it calls what \(globals[index]) returned", global: globals[index])
       stack.append(.made(index))
-    case .string, .other:
+    case .unknown:
       hasCalls = true
-      report(.call, instruction, "it calls a value that is no imported name")
-      stack.append(.other)
+      report(.call, instruction, "it calls what the loading program supplies")
+      stack.append(.unknown)
+    case .string, .other: throw PickleFault("\(instruction.opcode.name) finds nothing that can be called", at: instruction.offset)
     }
   }
 

@@ -91,12 +91,14 @@ extension OperatorFinding {
 
   private init(expected: OperatorProfile, actual: OperatorProfile?, noise: Calibration.OperatorNoise?) {
     let margins = noise == nil ? Self.wideMargins : Self.margins
+    // Over few results both figures vary from kernel to kernel by chance: three standard errors of a mean of magnitudes.
+    let chance = 1 + 3 / Double(Swift.max(1, expected.elements)).squareRoot()
     let worst = noise ?? Calibration.OperatorNoise(max: expected.max, mean: expected.mean)
     self.init(
       precision: expected.precision, operator: expected.operator, agreement: .missing, expectedBias: expected.bias,
       bias: actual?.bias ?? 0, expectedMean: expected.mean,
-      mean: actual?.mean ?? 0, meanLimit: worst.mean * margins.mean, expectedMax: expected.max, max: actual?.max ?? 0,
-      maxLimit: worst.max * margins.max)
+      mean: actual?.mean ?? 0, meanLimit: worst.mean * margins.mean * chance, expectedMax: expected.max, max: actual?.max ?? 0,
+      maxLimit: worst.max * margins.max * chance)
     if let actual { agreement = agreement(of: actual, expected) }
   }
 

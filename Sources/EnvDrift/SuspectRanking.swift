@@ -30,7 +30,8 @@ struct SuspectRanking {
 
   /// Those that can have made the pattern, the likeliest first.
   func suspects(among differences: [EnvironmentDifference]) -> [Suspect] {
-    let preloaded = Set(differences.filter { $0.kind == .preload }.map(\.name))
+    // Named by path or, for the loader to search, by file name alone.
+    let preloaded = Set(differences.filter { $0.kind == .preload }.map { fileName($0.name) })
     let changed = Set(differences.filter { $0.kind == .package || $0.kind == .files }.map(\.name))
     var objects: [String: Int] = [:]
     var found: [Suspect] = []
@@ -40,7 +41,7 @@ struct SuspectRanking {
         objects[owner, default: 0] += 1
         continue
       }
-      if difference.kind == .library, preloaded.contains(difference.path) { continue }
+      if difference.kind == .library, preloaded.contains(fileName(difference.path)) { continue }
       if difference.kind == .variable, difference.name == "LD_PRELOAD", !preloaded.isEmpty { continue }
       let weight = weight(of: difference)
       if weight > 0 { found.append(Suspect(difference: difference, weight: weight, objects: 0)) }

@@ -41,14 +41,20 @@ struct BaselineRuns {
     return try run(variation.name, request)
   }
 
-  /// The float32 results of the seeds 1 to `seeds`, in the quick profile.
-  func population(seeds: Int, _ request: CheckRequest = CheckRequest(profile: .quick)) throws -> Population {
-    Population(
-      members: try (1...max(1, seeds)).map { seed in
-        var request = request
-        request.arguments += ["--precision", "float32", "--seed", String(seed)]
-        return try Population.Member(seed: seed, try run("population seed \(seed)", request))
-      })
+  /// The float32 results of the seeds 1 to `seeds`, in the quick profile, and the environment they were made in.
+  func population(
+    seeds: Int, _ request: CheckRequest = CheckRequest(profile: .quick)
+  ) throws -> (population: Population, sample: Observation?) {
+    var population = Population(members: [])
+    var sample: Observation?
+    for seed in 1...max(1, seeds) {
+      var request = request
+      request.arguments += ["--precision", "float32", "--seed", String(seed)]
+      let observation = try run("population seed \(seed)", request)
+      population.members.append(try Population.Member(seed: seed, observation))
+      sample = sample ?? observation
+    }
+    return (population, sample)
   }
 
   /// A run that ended well, from the folder if it is there; anything else is no material for a baseline.

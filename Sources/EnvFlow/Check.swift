@@ -18,7 +18,7 @@ extension Workbench {
     let baselines = try baselines(of: environment)
     if request.profile == .soak { return try soak(environment, project, request, baselines) }
     let (observation, status) = try observe(environment, project, request)
-    return try judge(observation, status, baselines)
+    return try judge(observation, status, of: environment, baselines)
   }
 
   /// Judges what an earlier run recorded, here or elsewhere, as if it had run now; nothing is run.
@@ -28,13 +28,17 @@ extension Workbench {
     let bytes = try FileSystem.readFile(records)
     _ = try? reader.read(bytes)
     try? reader.finish()
-    return try judge(reader.observation, nil, try baselines(of: environment))
+    return try judge(reader.observation, nil, of: environment, try baselines(of: environment))
   }
 
   /// Judges one run by the baseline that was measured on the most similar hardware.
-  private func judge(_ observation: Observation, _ status: ExitStatus?, _ baselines: [Baseline]) throws -> Verdict {
+  private func judge(
+    _ observation: Observation, _ status: ExitStatus?, of environment: ReadyEnvironment, _ baselines: [Baseline]
+  ) throws -> Verdict {
     let ending = status.flatMap { $0.isSuccess ? nil : "the workload ended with \($0)" }
-    guard let baseline = Baseline.nearest(to: observation, among: baselines) else { throw FlowError.noBaseline(environment: "") }
+    guard let baseline = Baseline.nearest(to: observation, among: baselines) else {
+      throw FlowError.noBaseline(environment: environment.name)
+    }
     return try reporter.stage("judge") { _ in
       let verdict = try Comparison(with: baseline).judge(observation, failedEnding: ending)
       return (verdict, verdict.outcome.rawValue + " to the baseline of \(baseline.environment.kind)")
@@ -47,9 +51,12 @@ extension Workbench {
   ) throws -> Verdict {
     var runs: [Observation] = []
     var worst: Verdict?
-    for _ in 0..<max(2, request.repetitions) {
+    for repetition in 1...max(2, request.repetitions) {
+      var request = request
+      // The records of every run are kept: FILE, then FILE.2 and so on.
+      if repetition > 1 { request.records = request.records.map { FilePath("\($0).\(repetition)") } }
       let (observation, status) = try observe(environment, project, request)
-      let verdict = try judge(observation, status, baselines)
+      let verdict = try judge(observation, status, of: environment, baselines)
       runs.append(observation)
       // A run without a result cannot be repeated.
       if verdict.outcome == .broken { return verdict }

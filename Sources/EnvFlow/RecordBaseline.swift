@@ -44,7 +44,7 @@ extension Workbench {
       name: environment.name, image: environment.image.manifestDigest, observation: observation,
       bands: kept?.bands ?? Self.referenceBands, measurements: kept?.measurements ?? [])
     if request.calibrates { try calibrate(&baseline, observation, runs) }
-    if request.seeds > 0 { baseline.population = try runs.population(seeds: request.seeds) }
+    if request.seeds > 0 { baseline.population = try runs.population(seeds: request.seeds).population }
     return baseline
   }
 
@@ -70,21 +70,21 @@ extension Workbench {
   public func checkStatistically(
     _ environment: ReadyEnvironment, _ project: ProjectFile, seeds: Int, _ request: CheckRequest
   ) throws -> Verdict {
-    // Which baseline is nearest is not known before a run; without seeds in any, none is needed.
-    let candidates = try baselines(of: environment).filter { ($0.population?.members.count ?? 0) >= seeds }
+    let known = try baselines(of: environment)
+    // Found out before minutes of training, not after.
+    let candidates = known.filter { ($0.population?.members.count ?? 0) >= seeds }
     guard !candidates.isEmpty else {
-      let largest = try baselines(of: environment).map { $0.population?.members.count ?? 0 }.max() ?? 0
-      throw DriftError.noPopulation(baseline: environment.name, seeds: largest)
+      throw DriftError.noPopulation(baseline: environment.name, seeds: known.map { $0.population?.members.count ?? 0 }.max() ?? 0)
     }
     var request = request
     request.profile = .quick
     let runs = BaselineRuns(workbench: self, environment: environment, project: project, folder: nil)
-    let members = try runs.population(seeds: seeds, request).members
-    guard let baseline = candidates.first, let population = baseline.population else {
+    let (seen, sample) = try runs.population(seeds: seeds, request)
+    guard let sample, let baseline = Baseline.nearest(to: sample, among: candidates), let population = baseline.population else {
       throw FlowError.noBaseline(environment: environment.name)
     }
     return try reporter.stage("judge") { _ in
-      let verdict = Verdict(statistics: try population.compare(members, baseline: baseline.name), baseline: baseline)
+      let verdict = Verdict(statistics: try population.compare(seen.members, baseline: baseline.name), baseline: baseline)
       return (verdict, verdict.outcome.rawValue)
     }
   }

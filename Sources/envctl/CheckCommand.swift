@@ -30,7 +30,7 @@ struct CheckCommand: ReportingCommand {
   @Option(name: .customLong("env"), help: "A variable for the workload's container: NAME=VALUE.")
   var variables: [VariableOption] = []
 
-  @Option(help: "Keep the workload's records in this file.", completion: .file())
+  @Option(help: "Keep the workload's records in this file; of further repetitions in FILE.2 and so on.", completion: .file())
   var record: String?
 
   @Option(help: "Judge the records in this file, kept by --record, instead of running anything.", completion: .file())

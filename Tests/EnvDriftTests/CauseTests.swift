@@ -47,6 +47,14 @@ import Testing
       ])
   }
 
+  @Test func aPreloadedObjectMayBeNamedWithoutItsFolder() throws {
+    let found = try suspects(.precision) {
+      $0.preloaded = ["libslow.so"]
+      $0.libraries["/usr/local/lib/libslow.so"] = "7"
+    }
+    #expect(found == ["preload libslow.so is loaded, was absent"])
+  }
+
   @Test func aSwappedLibraryComesBeforeAPackage() throws {
     let found = try suspects(.precision) {
       $0.libraries["/usr/lib/libm.so.6"] = "7"

@@ -2,6 +2,7 @@
 import ChildProcess
 import Glibc
 import SafeFS
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -63,11 +64,14 @@ extension EnvctlTests {
     func harmlessVariationIsNoDrift(_ variables: [String]) throws {
       let options = variables.flatMap { ["--env", $0] }
       let program = try Shared.program("check")
-      let completion = try program.command(["check", "--format", "json"] + options + ["--", "--keep-environment"]).run(
-        deadline: .seconds(300))
+      let records = program.folder.appending("records.jsonl")
+      let completion = try program.command(
+        ["check", "--format", "json", "--record", records.string] + options + ["--", "--keep-environment"]
+      ).run(deadline: .seconds(300))
       #expect(completion.status.code == 0, "\(String(decoding: completion.errors, as: UTF8.self))")
       let outcome = try JSON(String(decoding: completion.output, as: UTF8.self))["outcome"].string
       #expect(outcome == "identical" || outcome == "equivalent")
+      try expectNearestBaseline(program, records)
     }
 
     @Test func notANumberIsBroken() throws {
@@ -95,6 +99,38 @@ extension EnvctlTests {
       #expect(check.status == 1)
       #expect(check.output.contains("broken"))
       #expect(check.errors.contains("no-such-option"))
+    }
+
+    /// Judges kept records by a catalog that knows two kinds of hardware, and by one that knows only the foreign one.
+    private func expectNearestBaseline(_ given: Program, _ records: FilePath) throws {
+      var program = given
+      let catalog = program.folder.appending("catalog")
+      let shelf = "manifests/baselines/paddle-2.6-cpu"
+      try? FileSystem.removeTree(catalog)
+      try FileSystem.createDirectories(catalog.appending(shelf))
+      _ = try Command(try Executable.find("cp"), ["-a", Program.checkout.appending("images").string, catalog.string]).run(
+        deadline: .seconds(60))
+      func read(_ path: String) throws -> String {
+        String(decoding: try FileSystem.readFile(Program.checkout.appending(path)), as: UTF8.self)
+      }
+      func write(_ text: String, _ path: String) throws {
+        try FileSystem.writeAtomically(Array(text.utf8), to: catalog.appending(path))
+      }
+      let manifest = try read("manifests/paddle-2.6-cpu.yaml")
+      try write(manifest.replacing("baselines/paddle-2.6-cpu.json", with: "baselines/paddle-2.6-cpu"), "manifests/paddle-2.6-cpu.yaml")
+      let baseline = try read(shelf + ".json")
+      let foreign = baseline.replacing("\"machine\":\"x86_64\"", with: "\"machine\":\"aarch64\"")
+      try #require(foreign != baseline)
+      try write(baseline, shelf + "/real.json")
+      try write(foreign.replacing("\"model\":\"", with: "\"model\":\"Foreign "), shelf + "/foreign.json")
+      program.variables["ENVCTL_CATALOG"] = catalog.string
+      for isForeign in [false, true] {
+        try? FileSystem.removeFile(program.folder.appending("envctl.lock"))
+        let check = try program("check", "--format", "json", "--replay", records.string)
+        #expect(check.status == 0, "\(check.errors)")
+        #expect(try check.json()["measuredOn"].string?.hasPrefix("Foreign") == isForeign)
+        try? FileSystem.removeFile(catalog.appending(shelf + "/real.json"))
+      }
     }
   }
 }

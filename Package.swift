@@ -67,7 +67,9 @@ let floor3: [Target] = [
 
 /// F4: running containers, and judging what they computed.
 let floor4: [Target] = [
-  module("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "CLinux", "EnvStore", "EnvBundle", system]),
+  module(
+    "EnvLaunch",
+    ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "CLinux", "EnvStore", "EnvCatalog", "EnvBundle", system]),
   module("EnvDrift", ["EnvCore", "Hashing"]),
 ]
 
@@ -127,7 +129,7 @@ let testTargets: [Target] = [
       "EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "LoopbackHTTP", "TestSupport",
       system,
     ]),
-  tests("EnvBundle", ["EnvCore", "OCI", "CDI", system]),
+  tests("EnvBundle", ["EnvCore", "OCI", "CDI", "EnvCatalog", "SafeFS", "TestSupport", system]),
   tests("CDI", ["EnvCore", "SafeFS", "StrictYAML", "TestSupport", system]),
   tests("EnvGPU", ["EnvCore", "CDI", "EnvCatalog", "SafeFS", "TestSupport", system]),
   tests("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", "TestSupport", system]),

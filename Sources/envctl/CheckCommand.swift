@@ -31,7 +31,7 @@ struct CheckCommand: ReportingCommand {
   var arguments: [String] = []
 
   func run() throws {
-    let workbench = try options.workbench(common)
+    let workbench = try options.workbench(common, asRoot: true)
     let project = try options.project(workbench.catalog)
     let environment = try workbench.provision(project)
     let request = CheckRequest(
@@ -61,7 +61,7 @@ struct BaselineRecordCommand: ReportingCommand {
   var output: String?
 
   func run() throws {
-    let workbench = try options.workbench(common)
+    let workbench = try options.workbench(common, asRoot: true)
     let project = try options.project(workbench.catalog)
     let environment = try workbench.provision(project)
     guard let path = output.map({ FilePath($0) }) ?? environment.baseline else { throw ValidationError("name a file with --output") }

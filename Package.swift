@@ -71,6 +71,7 @@ let floor4: [Target] = [
     "EnvLaunch",
     ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "CLinux", "EnvStore", "EnvCatalog", "EnvBundle", system]),
   module("EnvDrift", ["EnvCore", "Hashing"]),
+  module("EnvHost", ["EnvCore", "SafeFS", "ChildProcess", "CDI", "EnvCatalog", "EnvBundle", "EnvGPU", system]),
 ]
 
 /// F5: the order of stages, and the forms in which results leave the program.
@@ -92,7 +93,7 @@ let floor6: [Target] = [
     dependencies: [
       "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvGPU", "CDI",
       "EnvTrust",
-      "EnvLaunch", "EnvDrift", "EnvFlow", "EnvPolicy", "EnvReport", argumentParser, system,
+      "EnvLaunch", "EnvHost", "EnvDrift", "EnvFlow", "EnvPolicy", "EnvReport", argumentParser, system,
     ],
     swiftSettings: strict)
 ]
@@ -135,6 +136,7 @@ let testTargets: [Target] = [
   tests("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", "TestSupport", system]),
   tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "CDI", "TestSupport", "launch-driver", system]),
   tests("EnvDrift", ["EnvCore"]),
+  tests("EnvHost", ["EnvCore", "EnvBundle", "EnvCatalog", "SafeFS", "TestSupport", system]),
   tests("EnvPolicy", ["EnvCore", "OCI", "SafeFS", "StrictYAML", "TestSupport", system]),
   tests("EnvReport", ["EnvCore", "EnvPolicy"]),
   .testTarget(

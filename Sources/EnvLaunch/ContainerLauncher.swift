@@ -94,6 +94,7 @@ struct ContainerStart: Sendable {
     }
     // Looked for before an init is put in front of it.
     var spec = try builder.spec(for: request)
+    if builder.owners != .all { spec.mounts = try spec.mounts.map { try $0.withLockedOptions() } }
     try root.requireCommand(of: spec.process, mounts: spec.mounts)
     if !pauses { spec.process.args = initProgram.prefix + spec.process.args }
     return spec

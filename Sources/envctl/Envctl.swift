@@ -26,7 +26,7 @@ struct Envctl: ParsableCommand {
     subcommands: [
       UpCommand.self, RunCommand.self, ExecCommand.self, PsCommand.self, LogsCommand.self, DownCommand.self, CheckCommand.self,
       BaselineCommand.self, VerifyCommand.self, LintCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self,
-      TrustCommand.self, GPUCommand.self,
+      TrustCommand.self, GPUCommand.self, DoctorCommand.self,
     ])
 
   static let programVersion = "0.1.0"

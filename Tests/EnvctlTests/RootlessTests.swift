@@ -100,6 +100,19 @@ extension EnvctlTests {
       }
     }
 
+    @Test func aFolderOnANarrowerFileSystemIsMounted() throws {
+      try withProgram(OrdinaryUser.name) { program in
+        var program = program
+        try FileSystem.createDirectories(program.folder.appending("data"))
+        let layout = program.folder.removingLastComponent().appending("layout")
+        try program.project("oci:\(layout)", "check: none\nmount: data\n")
+        let script = "mount -t tmpfs -o noexec,nosuid,nodev,mode=777 tmpfs data && exec runuser -u \(OrdinaryUser.name) -- \"$@\""
+        program.wrapper = ["unshare", "--mount", "sh", "-c", script, "sh"]
+        let run = try program("run", "--", "/bin/sh", "-c", "echo kept > /workspace/f && /bin/busybox cat /workspace/f")
+        #expect(run.output == "kept\n", "\(run.errors)")
+      }
+    }
+
     @Test func aHostThatForbidsItIsTold() throws {
       try withProgram(OrdinaryUser.name) { program in
         var program = program

@@ -43,7 +43,8 @@ public struct CgroupHost: Sendable {
         let text = try host.text(top.folder + "/cgroup.controllers") ?? ""
         for name in text.split(whereSeparator: \.isWhitespace) { v2[String(name)] = top }
       } else {
-        for name in mount.options where own[name] != nil {
+        // A hierarchy with a name has no controller.
+        for name in mount.options where own[name] != nil && !name.contains("=") {
           v1[name] = Controller(isV2: false, mount: mount.path, root: mount.root, own: own[name] ?? "/")
         }
       }

@@ -68,8 +68,11 @@ let floor3: [Target] = [
 
 /// F4: running containers, and judging what they computed.
 let floor4: [Target] = [
-  module("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "CLinux", "EnvStore", "EnvBundle", system]),
+  module(
+    "EnvLaunch",
+    ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "CLinux", "EnvStore", "EnvCatalog", "EnvBundle", system]),
   module("EnvDrift", ["EnvCore", "Hashing"]),
+  module("EnvHost", ["EnvCore", "SafeFS", "ChildProcess", "CDI", "EnvCatalog", "EnvBundle", "EnvGPU", system]),
 ]
 
 /// F5: the order of stages, and the forms in which results leave the program.
@@ -91,7 +94,7 @@ let floor6: [Target] = [
     dependencies: [
       "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvGPU", "CDI",
       "EnvTrust",
-      "EnvLaunch", "EnvDrift", "EnvFlow", "EnvPolicy", "EnvModels", "EnvReport", argumentParser, system,
+      "EnvLaunch", "EnvHost", "EnvDrift", "EnvFlow", "EnvPolicy", "EnvModels", "EnvReport", argumentParser, system,
     ],
     swiftSettings: strict)
 ]
@@ -128,12 +131,13 @@ let testTargets: [Target] = [
       "EnvCore", "Archive", "OCI", "Hashing", "HTTP", "SafeFS", "StrictYAML", "ChildProcess", "EnvStore", "LoopbackHTTP", "TestSupport",
       system,
     ]),
-  tests("EnvBundle", ["EnvCore", "OCI", "CDI", system]),
+  tests("EnvBundle", ["EnvCore", "OCI", "CDI", "EnvCatalog", "SafeFS", "TestSupport", system]),
   tests("CDI", ["EnvCore", "SafeFS", "StrictYAML", "TestSupport", system]),
   tests("EnvGPU", ["EnvCore", "CDI", "EnvCatalog", "SafeFS", "TestSupport", system]),
   tests("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", "TestSupport", system]),
   tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "CDI", "TestSupport", "launch-driver", system]),
   tests("EnvDrift", ["EnvCore", "Hashing"]),
+  tests("EnvHost", ["EnvCore", "EnvBundle", "EnvCatalog", "SafeFS", "TestSupport", system]),
   tests("EnvPolicy", ["EnvCore", "OCI", "SafeFS", "StrictYAML", "TestSupport", system]),
   tests(
     "EnvModels",

@@ -16,7 +16,9 @@ extension BundleBuilder {
     let wanted = try bindMounts(request.mounts)
     let destinations = Set(wanted.map(\.destination))
     let own = try bindMounts(hostMounts).filter { !destinations.contains($0.destination) }
-    let system = Self.systemMounts(sharedMemory: request.sharedMemory).filter { !destinations.contains($0.destination) }
+    let system = systemMounts(sharedMemory: request.resources?.sharedMemory ?? request.sharedMemory).filter {
+      !destinations.contains($0.destination)
+    }
     return system + own + wanted
   }
 
@@ -41,15 +43,22 @@ extension BundleBuilder {
   private func depth(_ mount: RuntimeSpec.Mount) -> Int { mount.destination.utf8.count { $0 == UInt8(ascii: "/") } }
 
   /// The filesystems of config-linux.md, "Default Filesystems", and /dev/mqueue and the container's own cgroup, read-only.
-  private static func systemMounts(sharedMemory: Int64) -> [RuntimeSpec.Mount] {
+  ///
+  /// In a user namespace sysfs belongs to whoever owns the network, which is the host's, so the host's /sys is shown. Group 5, `tty`, is
+  /// there only where more than one id is.
+  private func systemMounts(sharedMemory: Int64) -> [RuntimeSpec.Mount] {
     [
-      mount("/proc", "proc", []),
-      mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
-      mount("/dev/pts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
-      mount("/dev/shm", "tmpfs", ["nosuid", "noexec", "nodev", "mode=1777", "size=\(sharedMemory)"]),
-      mount("/dev/mqueue", "mqueue", ["nosuid", "noexec", "nodev"]),
-      mount("/sys", "sysfs", ["nosuid", "noexec", "nodev", "ro"]),
-      mount("/sys/fs/cgroup", "cgroup", ["nosuid", "noexec", "nodev", "relatime", "ro"]),
+      Self.mount("/proc", "proc", []),
+      Self.mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
+      Self.mount(
+        "/dev/pts", "devpts",
+        ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"] + (owners == .single ? [] : ["gid=5"])),
+      Self.mount("/dev/shm", "tmpfs", ["nosuid", "noexec", "nodev", "mode=1777", "size=\(sharedMemory)"]),
+      Self.mount("/dev/mqueue", "mqueue", ["nosuid", "noexec", "nodev"]),
+      owners == .all
+        ? Self.mount("/sys", "sysfs", ["nosuid", "noexec", "nodev", "ro"])
+        : RuntimeSpec.Mount(destination: "/sys", type: "bind", source: "/sys", options: ["rbind", "nosuid", "noexec", "nodev", "ro"]),
+      Self.mount("/sys/fs/cgroup", "cgroup", ["nosuid", "noexec", "nodev", "relatime", "ro"]),
     ]
   }
 

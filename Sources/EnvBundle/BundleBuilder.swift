@@ -1,6 +1,7 @@
 /// From an image's defaults and a request to the runtime configuration: the one place where envctl's default isolation is decided.
 import EnvCore
 import OCI
+import SafeFS
 
 /// Makes a `RuntimeSpec`. It reads no file: what it needs to know of the root filesystem and the host is handed to it.
 public struct BundleBuilder: Sendable {
@@ -11,6 +12,8 @@ public struct BundleBuilder: Sendable {
   public var users: UserDatabase
   /// Mounts that envctl itself needs, such as the host's resolver configuration; a mount of the request at the same place replaces one.
   public var hostMounts: [BindMount]
+  /// Which ids the runtime can give to files and processes.
+  public var owners = OwnerIDs.all
 
   public init(rootPath: String, image: ImageConfig.Execution, users: UserDatabase, hostMounts: [BindMount] = []) {
     self.rootPath = rootPath
@@ -30,6 +33,7 @@ public struct BundleBuilder: Sendable {
         resources: RuntimeSpec.Resources(devices: [RuntimeSpec.DeviceRule(allow: false, access: "rwm")]), seccomp: .standard,
         maskedPaths: Self.maskedPaths, readonlyPaths: Self.readonlyPaths))
     if let devices = request.devices { try spec.inject(devices) }
+    if let resources = request.resources { spec.apply(resources) }
     return spec
   }
 

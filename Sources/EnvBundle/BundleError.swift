@@ -21,6 +21,14 @@ public enum BundleError: Diagnostic {
   /// Network devices of a CDI specification in a container that has no network of its own, or with a runtime that cannot move them.
   case netDevices(names: [String], reason: String)
 
+  /// The host cannot hold a container to a limit.
+  case unenforceable(limit: String, reason: String, mend: String)
+  /// The cgroup of a container that was started says otherwise than was asked for.
+  case limitNotInForce(limit: String, file: String, wanted: String, found: String)
+  case noSuchDevice(path: String)
+  case noSuchProcessor(Int, online: String)
+  case noSuchPageSize(String, known: [String])
+
   public var summary: String {
     switch self {
     case .unknownUser(let name): "user '\(name)' is not in the environment's /etc/passwd"
@@ -34,12 +42,20 @@ public enum BundleError: Diagnostic {
     case .incompleteDevice(let path): "the device '\(path)' has no type or number, so no runtime could make it"
     case .netDevices(let names, let reason):
       "the network device\(names.count == 1 ? "" : "s") \(names.joined(separator: ", ")) cannot be moved into the container: \(reason)"
+    case .unenforceable(let limit, let reason, _): "the limit '\(limit)' cannot be enforced on this host: \(reason)"
+    case .limitNotInForce(let limit, let file, let wanted, let found):
+      "the limit '\(limit)' is not in force: \(file) says \(found), wanted was \(wanted)"
+    case .noSuchDevice(let path): "this host has no device '\(path)'"
+    case .noSuchProcessor(let number, let online): "there is no processor \(number) to run on: this host has \(online)"
+    case .noSuchPageSize(let size, let known):
+      "this host has no huge pages of \(size)" + (known.isEmpty ? "" : ", only of \(known.joined(separator: ", "))")
     }
   }
 
   public var hint: String? {
     switch self {
     case .unknownUser, .unknownGroup: "give the number instead, such as 1000:1000"
+    case .unenforceable(_, _, let mend): mend
     case .noCommand: "add the command after '--'"
     default: nil
     }
@@ -47,7 +63,7 @@ public enum BundleError: Diagnostic {
 
   public var exitCode: ExitCode {
     switch self {
-    case .incompleteDevice, .netDevices: .host
+    case .incompleteDevice, .netDevices, .unenforceable, .limitNotInForce, .noSuchDevice, .noSuchProcessor, .noSuchPageSize: .host
     default: .usage
     }
   }

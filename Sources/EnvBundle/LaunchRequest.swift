@@ -1,5 +1,6 @@
 /// What the user asks of one container, in the user's terms; the image supplies the rest.
 import CDI
+import EnvCatalog
 
 /// A folder or file of the host made visible in the container.
 public struct BindMount: Codable, Hashable, Sendable {
@@ -38,6 +39,8 @@ public struct LaunchRequest: Codable, Hashable, Sendable {
   public var resourceLimits: [RuntimeSpec.ResourceLimit] = []
   /// The size limit of /dev/shm in bytes. Data loaders pass batches through it; memory is used only as far as it is filled.
   public var sharedMemory: Int64 = 1 << 30
+  /// What it may use at most; `sharedMemory` and `resourceLimits` hold where this says nothing.
+  public var resources: ResourceRequest?
   /// GPUs and other devices, completed with their numbers.
   public var devices: DeviceInjection?
 

@@ -49,6 +49,12 @@ extension RuntimeSpec {
   /// Limits and device rules (config-linux.md, "Control groups").
   public struct Resources: Codable, Hashable, Sendable {
     public var devices: [DeviceRule]
+    public var memory: Memory?
+    public var cpu: CPU?
+    public var pids: Pids?
+    public var hugepageLimits: [HugepageLimit]?
+
+    init(devices: [DeviceRule]) { self.devices = devices }
   }
 
   /// One entry of the device allow list. The runtime adds the few devices every container has.

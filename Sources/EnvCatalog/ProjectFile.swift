@@ -24,6 +24,8 @@ public struct ProjectFile: Sendable {
   public let variables: [(name: String, value: String)]
   public let gpu: GPU
   public let check: Check
+  /// What the project's containers may use at most.
+  public let resources: ResourceRequest
   /// A file with further rules about signatures; absolute.
   public let policy: FilePath?
   /// Rules about signatures as they stand in the file. What they mean is read where keys are.
@@ -41,6 +43,7 @@ public struct ProjectFile: Sendable {
     self.variables = []
     self.gpu = .none
     self.check = .quick
+    self.resources = ResourceRequest()
     self.policy = nil
     self.verify = nil
     self.models = []
@@ -61,7 +64,7 @@ public struct ProjectFile: Sendable {
     let node = try YAMLNode.parse(bytes, file: file.string)
     try requireSchema(node, newest: 1, file: file)
     let top = try YAMLMapping(
-      node, allowed: ["schema", "environment", "platforms", "mount", "env", "gpu", "check", "policy", "verify", "models"])
+      node, allowed: ["schema", "environment", "platforms", "mount", "env", "gpu", "check", "policy", "verify", "models", "resources"])
     let folder = file.removingLastComponent()
     self.folder = folder
     environment = try EnvironmentRequest(at: try top.required("environment"))
@@ -70,6 +73,7 @@ public struct ProjectFile: Sendable {
     variables = try top["env"].map(Self.variables) ?? []
     gpu = try top["gpu"]?.choice(GPU.self) ?? .none
     check = try top["check"]?.choice(Check.self) ?? .quick
+    resources = try top["resources"].map { try ResourceRequest($0) } ?? ResourceRequest()
     policy = try top.nonNull("policy").map { folder.pushing(FilePath(try $0.nonEmptyString())).lexicallyNormalized() }
     verify = try top.nonNull("verify")
     models = try top["models"].map(ModelPin.list) ?? []

@@ -25,13 +25,16 @@ public struct UpResult: Sendable {
 extension Workbench {
   /// Makes the environment ready, starts or finds the workspace, and measures the environment when this host has not done so yet.
   ///
-  /// - Parameter gpu: Which GPUs the workspace gets; nil is what the project says.
-  public func up(_ project: ProjectFile, gpu: GPURequest? = nil) throws -> UpResult {
+  /// - Parameters:
+  ///   - gpu: Which GPUs the workspace gets; nil is what the project says.
+  ///   - limits: What the workspace may use at most, in place of what the project says of the same.
+  public func up(_ project: ProjectFile, gpu: GPURequest? = nil, limits: ResourceRequest = ResourceRequest()) throws -> UpResult {
+    let resources = try resources(of: project, limits)
     let gpus = try chooseGPUs(gpu ?? GPURequest(project.gpu))
     let environment = try provision(project)
     defer { withExtendedLifetime(environment.holds) {} }
     let models = try models(project)
-    let (workspace, wasStarted) = try launch(environment, project, try devices(of: gpus, for: environment.image), models)
+    let (workspace, wasStarted) = try launch(environment, project, try devices(of: gpus, for: environment.image), models, resources)
     let status = try ContainerLauncher(home: store.home).state(of: workspace.id)
     guard let profile = CheckRequest.Profile(rawValue: project.check.rawValue), environment.hasBaseline else {
       return UpResult(workspace: status, wasStarted: wasStarted, verdict: nil, isVerdictNew: false)
@@ -51,13 +54,14 @@ extension Workbench {
   }
 
   private func launch(
-    _ environment: ReadyEnvironment, _ project: ProjectFile, _ devices: DeviceInjection?, _ models: [BindMount]
+    _ environment: ReadyEnvironment, _ project: ProjectFile, _ devices: DeviceInjection?, _ models: [BindMount],
+    _ resources: ResourceRequest?
   ) throws -> (workspace: Workspace, wasStarted: Bool) {
     try reporter.stage("launch") { _ in
       let launcher = ContainerLauncher(home: store.home, reporter: reporter)
       let request = WorkspaceRequest(
         folder: project.folder, environment: environment.name, image: LaunchImage(environment.image, layers: environment.layers),
-        launch: environment.launchRequest(project, devices, models))
+        launch: environment.launchRequest(project, devices, models, resources))
       let (workspace, wasStarted) = try launcher.start(request)
       let action = wasStarted ? "started" : "found running"
       return ((workspace, wasStarted), "workspace \(workspace.id) \(action) with \(workspace.runtime.name)")
@@ -66,28 +70,40 @@ extension Workbench {
 
   /// Runs one command in a fresh container of the project's environment and returns the status to end with.
   public func run(
-    _ project: ProjectFile, gpu: GPURequest? = nil, command: [String], terminal: Bool, variables: [(name: String, value: String)]
+    _ project: ProjectFile, gpu: GPURequest? = nil, limits: ResourceRequest = ResourceRequest(), command: [String], terminal: Bool,
+    variables: [(name: String, value: String)]
   ) throws -> Int32 {
+    let resources = try resources(of: project, limits)
     let gpus = try chooseGPUs(gpu ?? GPURequest(project.gpu))
     let environment = try provision(project)
     defer { withExtendedLifetime(environment.holds) {} }
-    var request = environment.launchRequest(project, try devices(of: gpus, for: environment.image), try models(project))
+    var request = environment.launchRequest(project, try devices(of: gpus, for: environment.image), try models(project), resources)
     request.command = command
     request.terminal = terminal
     for (name, value) in variables { request.environment[name] = value }
     let launcher = ContainerLauncher(home: store.home, reporter: reporter)
     return try launcher.run(request, image: LaunchImage(environment.image, layers: environment.layers)).code
   }
+
+  /// The limits of the project's containers; nil without any. What this host cannot enforce is said before anything is fetched.
+  private func resources(of project: ProjectFile, _ limits: ResourceRequest) throws -> ResourceRequest? {
+    let resources = project.resources.overridden(by: limits)
+    try ContainerLauncher(home: store.home).requireEnforceable(resources)
+    return resources.isEmpty ? nil : resources
+  }
 }
 
 extension ReadyEnvironment {
-  /// The project's folder at `/workspace`, its models, variables and devices.
-  fileprivate func launchRequest(_ project: ProjectFile, _ devices: DeviceInjection?, _ models: [BindMount]) -> LaunchRequest {
+  /// The project's folder at `/workspace`, its models, variables, devices and limits.
+  fileprivate func launchRequest(
+    _ project: ProjectFile, _ devices: DeviceInjection?, _ models: [BindMount], _ resources: ResourceRequest?
+  ) -> LaunchRequest {
     var request = LaunchRequest(hostname: hostname)
     request.mounts = [BindMount(source: project.mount.string, destination: "/workspace")] + models
     request.workingDirectory = "/workspace"
     for (name, value) in project.variables { request.environment[name] = value }
     request.devices = devices
+    request.resources = resources
     return request
   }
 }

@@ -29,7 +29,10 @@ extension ContainerLauncher {
       let process = try self.process(for: request, files: files, pid: pid)
       try RuntimeSelector.write(try CanonicalJSON.encode(process), to: file, mode: 0o600)
       let client = client(workspace.runtime)
+      let limited = workspace.request.resources?.memory == nil ? nil : try ContainerCgroups(of: pid)
+      let killsBefore = limited?.memoryKills ?? 0
       let status = try run(client.execCommand(id, process: file, log: log), streams: streams)
+      tellMemoryKills((limited?.memoryKills ?? 0) - killsBefore, of: workspace.request.resources)
       try requireNoRuntimeError(status, client: client, action: "enter", container: id, log: log)
       return status
     }

@@ -15,6 +15,7 @@ extension ContainerLauncher {
     _ request: LaunchRequest, image: LaunchImage, streams: ContainerStreams = .inherited
   ) throws(LaunchError) -> ExitStatus {
     try requireRoot()
+    try requireEnforceable(request.resources)
     if request.terminal, isatty(STDIN_FILENO) == 0 { throw .notATerminal }
     return try launching("running a command in \(request.hostname)") {
       let client = client(try selectRuntime())
@@ -40,12 +41,19 @@ extension ContainerLauncher {
   private func run(
     _ request: LaunchRequest, image: LaunchImage, in folder: ThrowawayFolder, client: RuntimeClient, streams: ContainerStreams
   ) throws -> ExitStatus {
-    let start = ContainerStart(
+    let watch = request.resources.map { LimitWatch(client, folder.id, $0) }
+    var start = ContainerStart(
       client: client, container: folder.id, files: folder.files, image: image, request: request, isWorkspace: false,
       lock: folder.runtimeLock.descriptor)
+    start.keepsEnded = watch != nil && client.canKeepEnded
     // Beside the runtime's work the waiting for rmdir(2) costs nobody anything.
     let sweeper = EnvCore.Thread { [layout] in ThrowawayFolder.sweep(layout) }
     defer { sweeper.join() }
+    let watcher = watch.map { watch in EnvCore.Thread { watch.watch() } }
+    defer {
+      _ = try? watch?.finish()
+      watcher?.join()
+    }
     // Before the start, so that no signal kills us between the two.
     let relay = try SignalRelay()
     let child: ChildProcess
@@ -60,6 +68,7 @@ extension ContainerLauncher {
       // Whoever takes the output apart must not mistake half of it for the whole.
       if let signal = relay.interruptingSignal() { throw LaunchError.interrupted(signal: signal) }
     }
+    if let watch { tellMemoryKills(try watch.finish(), of: request.resources) }
     try requireNoRuntimeError(status, client: client, action: "run", container: folder.id, log: folder.files.runtimeLog)
     return status
   }

@@ -14,6 +14,7 @@ extension ContainerLauncher {
   /// - Throws: `LaunchError.workspaceDiffers` when it was made of another image or with other settings.
   public func start(_ request: WorkspaceRequest) throws(LaunchError) -> (workspace: Workspace, wasStarted: Bool) {
     try requireRoot()
+    try requireEnforceable(request.launch.resources)
     let id = Workspace.id(forFolder: request.folder)
     return try launching("starting workspace \(id)") {
       try removeAbandoned()
@@ -112,6 +113,14 @@ extension ContainerLauncher {
     }
     let text = String(decoding: try FileSystem.readFile(files.pidFile, limit: 64), as: UTF8.self)
     guard let pid = Int32(text) else { return workspace }
+    if let resources = workspace.request.resources {
+      do {
+        try ContainerCgroups(of: pid).require(resources)
+      } catch {
+        try client.delete(workspace.id)
+        throw error
+      }
+    }
     return try remember(pid, in: workspace)
   }
 
@@ -135,6 +144,7 @@ extension ContainerLauncher {
       known.request.mounts == request.launch.mounts ? nil : "set of mounts",
       known.request.environment == request.launch.environment ? nil : "set of variables",
       known.request.command == request.launch.command ? nil : "command",
+      known.request.resources == request.launch.resources ? nil : "set of limits",
       devices(of: known.request) == devices(of: request.launch) ? nil : "set of devices",
     ].compactMap { $0 }
     guard differences.isEmpty else { throw .workspaceDiffers(name: known.id, differences: differences) }

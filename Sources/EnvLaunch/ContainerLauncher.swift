@@ -25,7 +25,7 @@ public struct ContainerLauncher: Sendable {
     self.reporter = reporter
   }
 
-  /// Says early that an ordinary user cannot launch containers yet, before anything is fetched for them.
+  /// Says early that an ordinary user outside a user namespace cannot launch containers, before anything is fetched for them.
   public func requireRoot() throws(LaunchError) {
     guard geteuid() == 0 else { throw .notRoot }
   }
@@ -46,6 +46,8 @@ struct ContainerStart: Sendable {
   var request: LaunchRequest
   /// The container stays when the runtime returns, and pauses when the request has no command.
   var isWorkspace: Bool
+  /// The runtime leaves the ended container, so that its cgroup can still be asked.
+  var keepsEnded = false
   /// Held by the runtime as long as it works, so that others see an orphaned one.
   var lock: FileDescriptor
 
@@ -64,7 +66,8 @@ struct ContainerStart: Sendable {
       ).mount()
       try RuntimeSelector.write(try CanonicalJSON.encode(try spec()), to: files.config, mode: 0o600)
       var command = client.runCommand(
-        container, bundle: files.bundle, detached: isWorkspace, pidFile: isWorkspace ? files.pidFile : nil, log: files.runtimeLog)
+        container, bundle: files.bundle, detached: isWorkspace, pidFile: isWorkspace ? files.pidFile : nil, log: files.runtimeLog,
+        keeping: keepsEnded)
       command.standardInput = input
       command.standardOutput = output
       command.standardError = errors
@@ -79,8 +82,11 @@ struct ContainerStart: Sendable {
     let root = try ContainerRoot(files.root)
     let initProgram = try InitProgram(in: root)
     var builder = BundleBuilder(rootPath: files.root.string, image: image.config, users: try root.users())
+    builder.owners = OwnerIDs.current
     builder.hostMounts = try hostMounts() + initProgram.mounts
     var request = request
+    if let parent = request.resources?.cgroupParent { request.cgroupsPath = parent + "/" + container }
+    try request.addDeviceNodes(of: try HostTree())
     let pauses = isWorkspace && request.command == nil
     if pauses {
       request.entrypoint = []
@@ -88,6 +94,7 @@ struct ContainerStart: Sendable {
     }
     // Looked for before an init is put in front of it.
     var spec = try builder.spec(for: request)
+    if builder.owners != .all { spec.mounts = try spec.mounts.map { try $0.withLockedOptions() } }
     try root.requireCommand(of: spec.process, mounts: spec.mounts)
     if !pauses { spec.process.args = initProgram.prefix + spec.process.args }
     return spec

@@ -5,7 +5,10 @@ import SystemPackage
 
 /// A failure of the launch floor.
 public enum LaunchError: Diagnostic {
+  /// Neither root nor root of a user namespace.
   case notRoot
+  /// An ordinary user cannot be made root of a user namespace here.
+  case rootless(RootlessProblem)
   /// None of the OCI runtimes looked for is installed.
   case noRuntime(lookedFor: [String])
   /// Runtimes are installed and none can start a container here; one line for each.
@@ -36,7 +39,8 @@ public enum LaunchError: Diagnostic {
 
   public var summary: String {
     switch self {
-    case .notRoot: "containers are started as root for now; rootless workspaces are not there yet"
+    case .notRoot: "containers are started by root, or by root of a user namespace"
+    case .rootless(let problem): problem.summary
     case .noRuntime(let names): "no OCI runtime is installed: looked for \(names.joined(separator: ", "))"
     case .noWorkingRuntime(let reasons): "no installed OCI runtime can start a container here: \(reasons.joined(separator: "; "))"
     case .systemCall(let call, let object, let errno): "\(call) for \(object) failed: \(errno)"
@@ -65,6 +69,7 @@ public enum LaunchError: Diagnostic {
   public var hint: String? {
     switch self {
     case .notRoot: "run the command as root, for example with sudo"
+    case .rootless(let problem): problem.hint
     case .noRuntime: "install one (apt install runc), or name one with ENVCTL_RUNTIME"
     case .noWorkingRuntime: "install another one (apt install runc), or name one with ENVCTL_RUNTIME"
     case .systemCall("mount overlay", _, .invalidArgument): "ENVCTL_HOME must lie on a file system that can hold an overlay's upper folder"
@@ -82,7 +87,7 @@ public enum LaunchError: Diagnostic {
 
   public var exitCode: ExitCode {
     switch self {
-    case .notRoot, .noRuntime, .noWorkingRuntime, .systemCall, .noPauseProgram: .host
+    case .notRoot, .rootless, .noRuntime, .noWorkingRuntime, .systemCall, .noPauseProgram: .host
     case .notATerminal, .missingMountSource: .usage
     default: .failed
     }

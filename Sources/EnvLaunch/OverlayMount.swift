@@ -1,5 +1,6 @@
 /// A root filesystem made of an image's layers and a writable folder (kernel: Documentation/filesystems/overlayfs.rst).
 import CLinux
+import ChildProcess
 import EnvCore
 import SafeFS
 import SystemPackage
@@ -14,6 +15,8 @@ struct OverlayMount: Sendable {
   /// The upper folder will be thrown away, so its data need not be safe on the disk when the mount ends.
   var isVolatile: Bool
 
+  private let owners = OwnerIDs.current
+
   /// The options are one page at most for mount(2).
   private static let longestOptions = 4095
 
@@ -23,9 +26,35 @@ struct OverlayMount: Sendable {
         try mount(isVolatile: isVolatile)
       } catch LaunchError.systemCall(_, _, .invalidArgument) where isVolatile {
         // Kernels before 5.10 do not know the option, and it is only a saving.
-        try mount(isVolatile: false)
+        try mountLasting()
+      } catch let error as LaunchError {
+        try mountInUserSpace(instead: error)
       }
     }
+  }
+
+  private func mountLasting() throws {
+    do {
+      try mount(isVolatile: false)
+    } catch let error as LaunchError {
+      try mountInUserSpace(instead: error)
+    }
+  }
+
+  /// What a kernel before 5.11 or a file system such as NFS refuses in a user namespace, fuse-overlayfs does by FUSE. Its process ends with
+  /// the mount, and so with the container's mount namespace.
+  private func mountInUserSpace(instead refusal: LaunchError) throws {
+    guard owners != .all, case .systemCall = refusal else { throw refusal }
+    guard let program = try? Executable.find("fuse-overlayfs") else { throw refusal }
+    // Its options know a backslash before what would separate folders.
+    let names = layers.reversed().map { $0.string.replacing(":", with: "\\:").replacing(",", with: "\\,") }
+    let options = "lowerdir=\(names.joined(separator: ":")),upperdir=\(upper),workdir=\(work)"
+    var command = Command(program, ["-o", options, target.string])
+    // It goes on in the background and must not hold a pipe of ours open.
+    command.standardOutput = .null
+    command.standardError = .null
+    command.processGroup = .newSession
+    guard try command.run().status.isSuccess else { throw refusal }
   }
 
   /// Folders are named by descriptors: short, so that some 200 layers fit into the options, and free of `:` and `,`.
@@ -38,9 +67,10 @@ struct OverlayMount: Sendable {
     let names = folders.magicLinks
     // index: off, because layers are shared by many overlays at once. metacopy: off, so that the upper folder alone holds each changed
     // file whole, and for safety with uppers written by containers. redirect_dir: off, so that a renamed folder is a copy that can be read.
+    // userxattr, for a user namespace, implies the last two and refuses to be told so.
     let options =
-      "lowerdir=\(names[2...].joined(separator: ":")),upperdir=\(names[0]),workdir=\(names[1]),index=off,metacopy=off,redirect_dir=off"
-      + (isVolatile ? ",volatile" : "")
+      "lowerdir=\(names[2...].joined(separator: ":")),upperdir=\(names[0]),workdir=\(names[1]),index=off"
+      + (owners == .all ? ",metacopy=off,redirect_dir=off" : ",userxattr") + (isVolatile ? ",volatile" : "")
     guard options.utf8.count <= Self.longestOptions else { throw LaunchError.tooManyLayers(layers.count) }
     guard cl_mount("overlay", target.string, "overlay", 0, options) == 0 else {
       throw LaunchError.systemCall("mount overlay", object: target.string, errno: lastErrno())

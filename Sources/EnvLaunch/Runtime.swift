@@ -51,10 +51,16 @@ struct RuntimeClient: Sendable {
   }
 
   func runCommand(
-    _ container: String, bundle: FilePath, detached: Bool = false, pidFile: FilePath? = nil, log: FilePath
+    _ container: String, bundle: FilePath, detached: Bool = false, pidFile: FilePath? = nil, log: FilePath, keeping: Bool = false
   ) -> Command {
-    let options = (detached ? ["--detach"] : []) + (pidFile.map { ["--pid-file", $0.string] } ?? [])
+    let options = (keeping ? ["--keep"] : []) + (detached ? ["--detach"] : []) + (pidFile.map { ["--pid-file", $0.string] } ?? [])
     return command(["run", "--bundle", bundle.string] + options + [container], log: log)
+  }
+
+  /// Whether `run` can leave an ended container for `delete`: runc can since 1.1, crun since 1.9.
+  var canKeepEnded: Bool {
+    let help = try? command(["run", "--help"]).run(deadline: Self.patience)
+    return help.map { String(decoding: $0.output + $0.errors, as: UTF8.self).contains("--keep") } ?? false
   }
 
   func execCommand(_ container: String, process: FilePath, log: FilePath) -> Command {

@@ -66,8 +66,9 @@ public struct RuntimeSelector: Sendable {
     defer { try? FileSystem.removeTree(bundle) }
     try FileSystem.createDirectories(bundle.appending("rootfs"))
     try Self.write(ProbeProgram.bytes, to: bundle.appending("rootfs/probe"), mode: 0o755)
-    let builder = BundleBuilder(
+    var builder = BundleBuilder(
       rootPath: bundle.appending("rootfs").string, image: ImageConfig.Execution(), users: UserDatabase(passwd: [], group: []))
+    builder.owners = OwnerIDs.current
     let spec = try builder.spec(for: LaunchRequest(hostname: "probe", command: ["/probe"]))
     try Self.write(try CanonicalJSON.encode(spec), to: bundle.appending("config.json"), mode: 0o600)
     let log = bundle.appending("log")

@@ -81,7 +81,7 @@ extension LayerExtractor {
     let source = try RootDirectory(found.root)
     // What makes a lower folder opaque hides what is below that folder, not below this one.
     let extended = try source.extendedAttributes(found.path).filter {
-      !$0.key.hasPrefix("trusted.overlay.") && $0.key != "security.selinux"
+      !$0.key.hasPrefix("trusted.overlay.") && !$0.key.hasPrefix("user.overlay.") && $0.key != "security.selinux"
     }
     let status = found.status
     try root.setAttributes(

@@ -5,12 +5,16 @@ import Hashing
 import SafeFS
 import SystemPackage
 
-/// Extracts entries below a root. Whiteouts become 0/0 character devices, opaque folders get `trusted.overlay.opaque`.
+/// Extracts entries below a root. Whiteouts become 0/0 character devices, opaque folders get overlayfs's mark.
+///
+/// In a user namespace that mark is an attribute of the user's, device nodes are left out, because nobody could open them, and attributes
+/// only the host's root may set are too; where one id is mapped, all files get that owner.
 struct LayerExtractor: ~Copyable {
   var root: RootDirectory
   let object: String
   /// What lies below; nil when that is not known.
   let lower: LowerLayers?
+  let owners = OwnerIDs.current
   private let limit: Int64
   private var byteCount: Int64 = 0
   /// Whether something was taken from below, or was looked for there: then the tree is right on top of these layers only.
@@ -63,6 +67,7 @@ struct LayerExtractor: ~Copyable {
     switch entry.kind {
     case .file: return try extractFile(entry, at: path, from: &reader)
     case .hardlink(let target): return try makeHardlink(entry, at: path, target: RelativePath(target))
+    case .characterDevice where owners != .all, .blockDevice where owners != .all: return
     default: try makeNode(entry, at: path)
     }
     try finish(entry, path)
@@ -121,7 +126,7 @@ struct LayerExtractor: ~Copyable {
     do {
       try made.setAttributes(attributes(of: entry))
     } catch {
-      throw needsRoot(error, call: "fchown")
+      throw refused(error, call: "fchown", entry)
     }
   }
 
@@ -147,15 +152,17 @@ struct LayerExtractor: ~Copyable {
     do {
       try root.setAttributes(path, attributes(of: entry), isSymlink: entry.isSymlink)
     } catch {
-      throw needsRoot(error, call: "fchownat")
+      throw refused(error, call: "fchownat", entry)
     }
     if entry.kind == .directory { folderTimes.append((path, entry.modified)) }
   }
 
   private func attributes(of entry: ArchiveEntry) -> FileAttributes {
     // overlayfs's own attributes are ours to set, never the archive's: they could expose what lower layers hide.
-    let extended = entry.extendedAttributes.filter { !$0.key.hasPrefix("trusted.overlay.") && !$0.key.hasPrefix("user.overlay.") }
-    return FileAttributes(permissions: entry.permissions, uid: entry.uid, gid: entry.gid, modified: entry.modified, extended: extended)
+    var extended = entry.extendedAttributes.filter { !$0.key.hasPrefix("trusted.overlay.") && !$0.key.hasPrefix("user.overlay.") }
+    if owners != .all { extended = extended.filter { $0.key.hasPrefix("user.") || $0.key == "security.capability" } }
+    let (uid, gid) = owners == .single ? (0, 0) : (entry.uid, entry.gid)
+    return FileAttributes(permissions: entry.permissions, uid: uid, gid: gid, modified: entry.modified, extended: extended)
   }
 
   private mutating func applyWhiteout(_ path: RelativePath) throws {
@@ -217,15 +224,21 @@ struct LayerExtractor: ~Copyable {
     default: throw malformed("\(path) is marked as an opaque folder but is none")
     }
     do {
-      try root.setExtendedAttribute(path, name: "trusted.overlay.opaque", value: Array("y".utf8))
+      try root.setExtendedAttribute(path, name: owners.opaqueMark, value: Array("y".utf8))
     } catch {
-      throw needsRoot(error, call: "setxattr trusted.overlay.opaque")
+      throw needsRoot(error, call: "setxattr " + owners.opaqueMark)
     }
   }
 
   /// What an ordinary user may not do is told as such and not as a failed system call.
   private func needsRoot(_ error: FileSystemError, call: String) -> any Error {
     error.call == call && error.errno == .notPermitted ? StoreError.needsRoot(action: "unpacking a layer") : error
+  }
+
+  private func refused(_ error: FileSystemError, call: String, _ entry: ArchiveEntry) -> any Error {
+    // The kernel's answer to an id that has no number in this namespace (chown(2)).
+    guard owners == .range, error.call == call, error.errno == .invalidArgument else { return needsRoot(error, call: call) }
+    return StoreError.unmappedOwner(file: "/" + entry.path, uid: entry.uid, gid: entry.gid)
   }
 
   private func malformed(_ reason: String) -> StoreError { .malformedLayer(object: object, reason: reason, underlying: nil) }
@@ -260,4 +273,9 @@ private struct FileContent: ~Copyable {
     if let file = cached.take() { return file }
     return try uncached.take()?.finish()
   }
+}
+
+extension OwnerIDs {
+  /// The attribute by which overlayfs knows an opaque folder (overlayfs.rst, "userxattr"): `trusted.` is for the host's root alone.
+  var opaqueMark: String { self == .all ? "trusted.overlay.opaque" : "user.overlay.opaque" }
 }

@@ -166,7 +166,7 @@ extension Store {
     try blob?.commit(result.blob)
     if result.failure == nil, !isUnpacked {
       try FileSystem.rename(temporary, to: layerPath(dependsOnLower.withLock { $0 } ? keys.stacked : keys.alone))
-      try FileSystem.syncDirectory(home.appending("layers"))
+      try FileSystem.syncDirectory(layersFolder)
     }
   }
 

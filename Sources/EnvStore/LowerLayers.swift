@@ -40,12 +40,13 @@ struct LowerLayers {
   private func look(for path: RelativePath, in root: FilePath) throws -> Look {
     var folder = try RootDirectory(root)
     var isOpaque = false
+    let opaqueMark = OwnerIDs.current.opaqueMark
     for step in path.steps {
       guard let status = try folder.status(step) else { return isOpaque ? .hidden : .absent }
       if status.isWhiteout { return .hidden }
       if step == path { return .found(Found(root: root, path: path, status: status)) }
       guard status.kind == .directory else { return .hidden }
-      if try folder.extendedAttributes(step)["trusted.overlay.opaque"] != nil { isOpaque = true }
+      if try folder.extendedAttributes(step)[opaqueMark] != nil { isOpaque = true }
     }
     return .absent
   }

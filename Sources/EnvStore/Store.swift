@@ -11,6 +11,7 @@ import SystemPackage
 /// blobs/sha256/<hex>          packages, layers, configs, manifests; never changed, entered by rename
 /// seals/<hex>                 inode identity of a blob when it was last proven
 /// layers/<key hex>/           fs/ the unpacked tree · files.mtree what it holds · stamp; see `StoredImage.layerKeys`
+/// layers-range, layers-single likewise, unpacked in a user namespace: with other marks for what is hidden, or with one owner for all files
 /// images/<manifest hex>.json  where an image came from
 /// run/, workspaces/           containers, see EnvLaunch's LaunchLayout
 /// verdicts/                   what this host has measured, see EnvFlow's VerdictMemory
@@ -19,6 +20,8 @@ import SystemPackage
 /// ```
 public final class Store: Sendable {
   public let home: FilePath
+  /// Trees unpacked under other `OwnerIDs` cannot be mounted or proven here, so each kind has a folder.
+  let layersFolder: FilePath
   private let session: Mutex<Session?> = Mutex(nil)
 
   static let schema = 1
@@ -26,12 +29,13 @@ public final class Store: Sendable {
   /// Opens the store, making it on first use, and removes what crashed processes left unfinished.
   public init(home: FilePath) throws {
     self.home = home
+    let owners = OwnerIDs.current
+    layersFolder = home.appending(owners == .all ? "layers" : "layers-" + owners.rawValue)
     do {
       try FileSystem.createDirectories(home)
       try checkSchema()  // First of all: a store this program does not know stays as it is.
-      for folder in ["blobs/sha256", "seals", "layers", "images", "locks", "tmp"] {
-        try FileSystem.createDirectories(home.appending(folder))
-      }
+      for folder in ["blobs/sha256", "seals", "images", "locks", "tmp"] { try FileSystem.createDirectories(home.appending(folder)) }
+      try FileSystem.createDirectories(layersFolder)
     } catch let error as FileSystemError {
       throw StoreError.unusableHome(path: home, underlying: error)
     }
@@ -75,7 +79,7 @@ public final class Store: Sendable {
     return layerPath(diffID).appending("fs") == root ? diffID : nil
   }
 
-  func layerPath(_ diffID: Digest) -> FilePath { home.appending("layers").appending(diffID.hex) }
+  func layerPath(_ diffID: Digest) -> FilePath { layersFolder.appending(diffID.hex) }
 
   private func checkSchema() throws {
     let path = home.appending("schema")

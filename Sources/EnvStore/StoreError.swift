@@ -16,6 +16,8 @@ public enum StoreError: Diagnostic {
   case newerStore(path: FilePath, schema: Int)
   case unusableHome(path: FilePath, underlying: any Error)
   case needsRoot(action: String)
+  /// A file of the image belongs to an id this user namespace has no number for.
+  case unmappedOwner(file: String, uid: UInt32, gid: UInt32)
   case malformedLayout(path: FilePath, reason: String)
   case unreadableRecord(path: FilePath, reason: String)
 
@@ -31,6 +33,8 @@ public enum StoreError: Diagnostic {
     case .newerStore(let path, let schema): "the store at '\(path)' has schema \(schema), which is newer than this envctl knows"
     case .unusableHome(let path, _): "the store at '\(path)' cannot be used"
     case .needsRoot(let action): "\(action) needs root: files must get the owners the image gives them"
+    case .unmappedOwner(let file, let uid, let gid):
+      "\(file) belongs to \(uid):\(gid) in the image, and your subordinate ids do not reach that far"
     case .malformedLayout(let path, let reason): "'\(path)' is not a usable OCI image layout: \(reason)"
     case .unreadableRecord(let path, let reason): "the record '\(path)' cannot be read: \(reason)"
     }
@@ -50,7 +54,8 @@ public enum StoreError: Diagnostic {
     case .fileChanged: "`envctl verify` lists every changed file; `envctl verify --repair` unpacks the layer again"
     case .newerStore: "use the envctl that made it, or set ENVCTL_HOME to another folder"
     case .unusableHome: "set ENVCTL_HOME to a folder you may write to"
-    case .needsRoot: "run the command with sudo; workspaces without root are not built yet"
+    case .needsRoot: "run the command with sudo"
+    case .unmappedOwner: "give yourself a larger range in /etc/subuid and /etc/subgid, or run the command with sudo"
     default: nil
     }
   }
@@ -59,7 +64,7 @@ public enum StoreError: Diagnostic {
     switch self {
     case .digestMismatch, .sizeMismatch, .fileChanged, .malformedLayer, .decompressionBomb, .missingBlob, .malformedLayout: .verification
     case .newerStore, .unreadableRecord: .failed
-    case .unusableHome, .needsRoot: .host
+    case .unusableHome, .needsRoot, .unmappedOwner: .host
     }
   }
 }

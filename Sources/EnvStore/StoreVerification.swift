@@ -39,7 +39,7 @@ extension Store {
   ) throws -> VerificationReport {
     var report = VerificationReport()
     let blobs = try FileSystem.list(home.appending("blobs/sha256"))
-    let layers = try FileSystem.list(home.appending("layers"))
+    let layers = try FileSystem.list(layersFolder)
     let total = Int64(blobs.count + layers.count)
     for name in blobs {
       try verifyBlob(name, repairing: repairing, into: &report)
@@ -77,7 +77,7 @@ extension Store {
     _ name: String, repairing: Bool, layersInUse: Set<Digest>, into report: inout VerificationReport
   ) throws {
     report.layers += 1
-    let folder = home.appending("layers").appending(name)
+    let folder = layersFolder.appending(name)
     guard let digest = try? Digest(hex: name) else {
       if repairing { try FileSystem.removeTree(folder) }
       report.add(object: "'\(folder)'", path: nil, property: "unexpected", expected: nil, actual: nil, isDropped: repairing)

@@ -48,7 +48,7 @@ struct CheckCommand: ReportingCommand {
   }
 
   func run() throws {
-    let workbench = try options.workbench(common)
+    let workbench = try options.workbench(common, asRoot: true)
     let project = try options.project(workbench.catalog)
     let environment = try workbench.provision(project)
     let request = CheckRequest(
@@ -102,7 +102,7 @@ struct BaselineRecordCommand: ReportingCommand {
   }
 
   func run() throws {
-    let workbench = try options.workbench(common)
+    let workbench = try options.workbench(common, asRoot: true)
     let project = try options.project(workbench.catalog)
     let environment = try workbench.provision(project)
     guard output != nil || environment.baseline != nil else { throw ValidationError("name a file with --output") }

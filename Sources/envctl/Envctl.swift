@@ -26,7 +26,7 @@ struct Envctl: ParsableCommand {
     subcommands: [
       UpCommand.self, RunCommand.self, ExecCommand.self, PsCommand.self, LogsCommand.self, DownCommand.self, CheckCommand.self,
       BaselineCommand.self, VerifyCommand.self, LintCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self,
-      TrustCommand.self, GPUCommand.self, ModelCommand.self,
+      TrustCommand.self, GPUCommand.self, ModelCommand.self, DoctorCommand.self,
     ])
 
   static let programVersion = "0.1.0"
@@ -55,22 +55,33 @@ struct CommonOptions: ParsableArguments {
 
   /// Opens the store and the catalog.
   ///
-  /// - Parameter isTerse: Stages that were quick stay untold, for commands whose own output is what matters.
-  func workbench(isTerse: Bool = false) throws -> Workbench {
+  /// - Parameters:
+  ///   - isTerse: Stages that were quick stay untold, for commands whose own output is what matters.
+  ///   - asRoot: The command unpacks layers or starts containers, which an ordinary user does as root of a user namespace.
+  func workbench(isTerse: Bool = false, asRoot: Bool = false) throws -> Workbench {
+    let home = try home()
+    if asRoot { try RootlessNamespace.enter(home: home, reporter: reporter(isTerse: isTerse)) }
     let catalog = try catalog()
     var settings = RegistrySettings(environment: ProcessEnvironment.inherited)
     settings.insecure.formUnion(insecureRegistry)
     var workbench = Workbench(
-      store: try Store(home: try home()), catalog: catalog, reporter: reporter(isTerse: isTerse),
+      store: try Store(home: home), catalog: catalog, reporter: reporter(isTerse: isTerse),
       registry: RegistryClient(settings: settings))
     workbench.policyFiles = try TrustPolicy.machineFiles(override: Self.variable("ENVCTL_POLICY"))
     return workbench
   }
 
   /// What looks after containers; it needs neither store nor catalog.
-  func launcher() throws -> ContainerLauncher { ContainerLauncher(home: try home(), reporter: reporter(isTerse: true)) }
+  func launcher() throws -> ContainerLauncher {
+    let (home, reporter) = (try home(), reporter(isTerse: true))
+    // Whoever only looks or ends has heard the warnings when it was started.
+    try RootlessNamespace.enter(home: home, reporter: SilentReporter())
+    return ContainerLauncher(home: home, reporter: reporter)
+  }
 
-  private func home() throws -> FilePath { try Workbench.home(environment: Self.variable, isRoot: geteuid() == 0) }
+  func home() throws -> FilePath {
+    try Workbench.home(environment: Self.variable, isRoot: RootlessNamespace.isStartedByRoot)
+  }
 
   private func reporter(isTerse: Bool) -> any StageReporter {
     quiet ? QuietReporter() : StreamReporter(telling: isTerse ? .seconds(1) : .zero)

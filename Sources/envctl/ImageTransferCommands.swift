@@ -56,7 +56,7 @@ struct ImagePullCommand: ReportingCommand {
   func run() throws {
     let reference = try ImageReference(parsing: reference)
     let platform = try platform.map(Self.platform) ?? .host
-    let workbench = try common.workbench()
+    let workbench = try common.workbench(asRoot: true)
     let image = try workbench.pull(reference, platform: platform)
     switch common.format {
     case .text: try Console.printResult("\(image.manifestDigest)")
@@ -135,7 +135,7 @@ struct ImageLoadCommand: ReportingCommand {
 
   func run() throws {
     let layout = LayoutReference(parsing: source) ?? LayoutReference(form: .archive, path: FilePath(source), tag: nil)
-    let image = try common.workbench().load(layout.resolved(in: try FileSystem.canonicalPath(".")))
+    let image = try common.workbench(asRoot: true).load(layout.resolved(in: try FileSystem.canonicalPath(".")))
     switch common.format {
     case .text: try Console.printResult("\(image.manifestDigest)")
     case .json: try Console.printJSON(ImageSummary(image))

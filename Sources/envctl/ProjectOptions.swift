@@ -19,8 +19,10 @@ struct ProjectOptions: ParsableArguments {
   var allowUnpinned = false
 
   /// The tools for the project's command.
-  func workbench(_ common: CommonOptions, isTerse: Bool = false) throws -> Workbench {
-    var workbench = try common.workbench(isTerse: isTerse)
+  ///
+  /// - Parameter asRoot: see `CommonOptions.workbench`.
+  func workbench(_ common: CommonOptions, isTerse: Bool = false, asRoot: Bool = false) throws -> Workbench {
+    var workbench = try common.workbench(isTerse: isTerse, asRoot: asRoot)
     workbench.allowsUnpinned = allowUnpinned
     return workbench
   }

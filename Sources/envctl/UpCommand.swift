@@ -19,12 +19,14 @@ struct UpCommand: ReportingCommand {
   var name: String?
 
   @OptionGroup var gpus: GPUOptions
+  @OptionGroup(title: "Limits") var limits: ResourceOptions
 
   func run() throws {
-    let workbench = try options.workbench(common)
+    let workbench = try options.workbench(common, asRoot: true)
     var options = options
     options.environment = name ?? options.environment
-    let result = try workbench.up(try options.project(workbench.catalog), gpu: gpus.request)
+    let project = try options.project(workbench.catalog)
+    let result = try workbench.up(project, gpu: gpus.request, limits: try limits.request(over: project.resources))
     switch common.format {
     case .json: try Console.printJSON(UpDocument(result))
     case .text:

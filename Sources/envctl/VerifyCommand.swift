@@ -14,7 +14,7 @@ struct VerifyCommand: ReportingCommand {
   var repair = false
 
   func run() throws {
-    let report = try common.workbench().verifyStore(repairing: repair)
+    let report = try common.workbench(asRoot: true).verifyStore(repairing: repair)
     switch common.format {
     case .json: try Console.printJSON(report)
     case .text:

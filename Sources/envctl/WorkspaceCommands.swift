@@ -81,6 +81,7 @@ struct RunCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var options: ProjectOptions
   @OptionGroup var gpus: GPUOptions
+  @OptionGroup(title: "Limits") var limits: ResourceOptions
 
   @Option(name: .customLong("env"), help: "A variable for the command: NAME=VALUE.")
   var variables: [VariableOption] = []
@@ -91,13 +92,15 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     if command.asksForHelp { throw CleanExit.helpRequest(self) }
     let gpu = try gpus.request
-    let workbench = try options.workbench(common, isTerse: true)
+    let workbench = try options.workbench(common, isTerse: true, asRoot: true)
     let project = try options.project(workbench.catalog)
+    let limits = try limits.request(over: project.resources)
     let command = try command.passedThrough()
     let variables = variables.map { ($0.name, $0.value) }
     throw Ending(
       status: try endingAsShell {
-        try workbench.run(project, gpu: gpu, command: command, terminal: Terminal.isInteractive, variables: variables)
+        try workbench.run(
+          project, gpu: gpu, limits: limits, command: command, terminal: Terminal.isInteractive, variables: variables)
       })
   }
 }

@@ -1,4 +1,5 @@
 import OCI
+import SafeFS
 import Testing
 
 /// From image defaults and requests to a configuration.
@@ -27,6 +28,16 @@ private func request(_ command: [String]? = ["true"], _ change: (inout LaunchReq
 @Suite struct BundleBuilderTests {
   @Test func defaultsKeepTheSpecification() throws {
     #expect(try violations(of: builder().spec(for: request())) == [])
+  }
+
+  @Test(arguments: [OwnerIDs.range, .single]) func aUserNamespaceGetsWhatItMayHave(owners: OwnerIDs) throws {
+    var builder = builder()
+    builder.owners = owners
+    let spec = try builder.spec(for: request())
+    #expect(try violations(of: spec) == [])
+    #expect(spec.mounts.first { $0.destination == "/sys" }?.type == "bind")
+    #expect(spec.mounts.first { $0.destination == "/sys" }?.options.contains("ro") == true)
+    #expect(spec.mounts.first { $0.destination == "/dev/pts" }?.options.contains("gid=5") == (owners == .range))
   }
 
   @Test func everythingAskedForKeepsTheSpecification() throws {

@@ -53,6 +53,23 @@ func violations(of spec: RuntimeSpec) throws -> [String] {
   for rule in linux?["resources"]?["devices"]?.array ?? [] {
     require(rule["access"]?.string?.allSatisfy { "rwm".contains($0) } == true, "resources.devices[].access is of r, w and m")
   }
+  let resources = linux?["resources"]
+  for (group, keys) in [("memory", ["limit", "swap"]), ("cpu", ["quota", "period"]), ("pids", ["limit"])] {
+    for key in keys {
+      guard let value = resources?[group]?[key] else { continue }
+      require(value.number.map { $0.rounded() == $0 } ?? false, "resources.\(group).\(key) is an integer")
+    }
+  }
+  if let cpus = resources?["cpu"]?["cpus"] { require(cpus.string?.wholeMatch(of: /[0-9,-]+/) != nil, "resources.cpu.cpus is a list") }
+  for page in resources?["hugepageLimits"]?.array ?? [] {
+    // schema/config-linux.json: "^[1-9][0-9]*[KMG]B$"
+    require(page["pageSize"]?.string?.wholeMatch(of: /[1-9][0-9]*[KMG]B/) != nil, "hugepageLimits[].pageSize has a number and a unit")
+    require(page["limit"]?.number.map { $0 >= 0 } ?? false, "hugepageLimits[].limit is REQUIRED")
+  }
+  for limit in process?["rlimits"]?.array ?? [] {
+    require(limit["type"]?.string?.wholeMatch(of: /RLIMIT_[A-Z]+/) != nil, "rlimits[].type is RLIMIT_…")
+    require((limit["soft"]?.number ?? 1) <= (limit["hard"]?.number ?? 0), "rlimits[].soft is no more than hard")
+  }
   for stage in ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"] {
     for hook in document["hooks"]?[stage]?.array ?? [] {
       require(hook["path"]?.string?.hasPrefix("/") == true, "hooks[].path MUST be absolute")

@@ -9,9 +9,9 @@ import TestSupport
 
 enum SmallImage {
   /// A program whose project names a fresh layout in `folder`.
-  static func program(in folder: FilePath, architecture: String = Platform.host.architecture) throws -> Program {
+  static func program(in folder: FilePath, architecture: String = Platform.host.architecture, more: [TarItem] = []) throws -> Program {
     let layout = folder.appending("layout")
-    try write(to: layout, scratch: folder.appending("scratch"), architecture: architecture)
+    try write(to: layout, scratch: folder.appending("scratch"), architecture: architecture, more: more)
     let program = Program(home: folder.appending("home"), folder: folder.appending("project"))
     try program.project("oci:\(layout)")
     return program

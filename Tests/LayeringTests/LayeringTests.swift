@@ -12,7 +12,7 @@ import Testing
     ["OCI", "HTTP", "Hashing", "Signing", "Archive", "Compression", "SafeFS", "StrictYAML", "ChildProcess"],
     ["EnvRegistry", "EnvStore", "EnvCatalog", "CDI"],
     ["EnvImage", "EnvBundle", "EnvGPU", "EnvModels", "EnvPolicy", "EnvTrust"],
-    ["EnvLaunch", "EnvDrift"],
+    ["EnvLaunch", "EnvDrift", "EnvHost"],
     ["EnvFlow", "EnvReport"],
     ["envctl"],
   ]

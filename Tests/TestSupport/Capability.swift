@@ -20,6 +20,10 @@ public struct Capability: Sendable {
   /// Owners, device nodes, mounts and `trusted.*` attributes can be made by root only.
   public static let root = Capability("root", isPresent: isRoot, package: nil)
 
+  /// An ordinary user with subordinate ids, whom scripts/test makes.
+  public static let ordinaryUser = Capability(
+    "the user \(OrdinaryUser.name) with subordinate ids", isPresent: isRoot && OrdinaryUser.hasIDs, package: "uidmap")
+
   /// A program on the PATH; `package` where its Debian package has another name.
   public static func tool(_ name: String, package: String? = nil) -> Capability {
     Capability(name, isPresent: Tool.path(name) != nil, package: package ?? name)

@@ -30,4 +30,5 @@ unsigned cl_minor(dev_t device);
 int cl_unshare_mount_namespace(void);
 
 #include "CLinuxMount.h"
+#include "CLinuxNamespace.h"
 #include "CLinuxProcess.h"

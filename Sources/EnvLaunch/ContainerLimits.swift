@@ -1,0 +1,130 @@
+/// Limits of a running container as the kernel has them: whether they are in force, and whether one was the end of it.
+import EnvBundle
+import EnvCatalog
+import EnvCore
+import Glibc
+import SafeFS
+import Synchronization
+import SystemPackage
+
+/// The cgroups of a container that runs or ran.
+struct ContainerCgroups: Sendable {
+  private let cgroups: CgroupHost
+  /// By controller.
+  private let folders: [String: String]
+
+  /// - Parameter pid: a process of the container.
+  init(of pid: Int32) throws(FileSystemError) {
+    let host = try HostTree()
+    cgroups = try CgroupHost(host)
+    folders = cgroups.folders(of: try host.text("/proc/\(pid)/cgroup") ?? "")
+  }
+
+  /// Compares what the kernel says with what was asked for.
+  ///
+  /// - Throws: `BundleError.limitNotInForce`.
+  func require(_ request: ResourceRequest) throws {
+    for reading in CgroupReading.all(of: request, isV2: cgroups.mode == .v2) {
+      guard let folder = folders[reading.controller] else { continue }
+      let file = FilePath(folder).appending(reading.file)
+      let content = (try? FileSystem.readFile(file, limit: 4096)).map { String(decoding: $0, as: UTF8.self) } ?? "nothing"
+      guard !reading.isKept(content) else { continue }
+      let found = String(content.prefix { $0 != "\n" })
+      throw BundleError.limitNotInForce(limit: reading.limit, file: file.string, wanted: reading.expected, found: found)
+    }
+  }
+
+  /// How many processes the kernel has killed because the cgroup was over its memory limit (cgroup-v2.rst, "memory.events";
+  /// cgroup-v1/memory.rst, "OOM Control"); nil when it does not say.
+  var memoryKills: Int? {
+    guard let folder = folders["memory"] else { return nil }
+    let file = FilePath(folder).appending(cgroups.mode == .v2 ? "memory.events" : "memory.oom_control")
+    guard let bytes = try? FileSystem.readFile(file, limit: 4096) else { return nil }
+    let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("oom_kill ") }
+    return line.flatMap { Int($0.dropFirst("oom_kill ".count)) }
+  }
+}
+
+/// Looks after the limits of one throw-away container on a thread of its own, from its start to its end.
+final class LimitWatch: Sendable {
+  private struct State {
+    var cgroups: ContainerCgroups?
+    var violation: (any Error)?
+    var memoryKills = 0
+    var isOver = false
+  }
+
+  private let state = Mutex(State())
+  private let client: RuntimeClient
+  private let container: String
+  private let request: ResourceRequest
+
+  init(_ client: RuntimeClient, _ container: String, _ request: ResourceRequest) {
+    self.client = client
+    self.container = container
+    self.request = request
+  }
+
+  /// Finds the container's cgroups as soon as the runtime has made them, compares, and counts kills until `finish`.
+  func watch() {
+    while !state.withLock({ $0.isOver }) {
+      if state.withLock({ $0.cgroups == nil }) { find() } else { count() }
+      usleep(10_000)
+    }
+  }
+
+  private func find() {
+    guard let pid = try? client.state(of: container)?.pid, pid > 0, let cgroups = try? ContainerCgroups(of: pid) else { return }
+    state.withLock { $0.cgroups = cgroups }
+    do {
+      try cgroups.require(request)
+    } catch {
+      state.withLock { $0.violation = error }
+      // A container without its limit must not go on.
+      try? client.delete(container)
+    }
+  }
+
+  private func count() {
+    state.withLock { state in
+      if let kills = state.cgroups?.memoryKills { state.memoryKills = max(state.memoryKills, kills) }
+    }
+  }
+
+  /// Ends the watch, after the container and before its cgroup is removed.
+  ///
+  /// - Returns: how many of its processes the kernel killed for memory.
+  /// - Throws: `BundleError.limitNotInForce`.
+  func finish() throws -> Int {
+    count()
+    let state = state.withLock { state in
+      state.isOver = true
+      return (state.violation, state.memoryKills)
+    }
+    if let violation = state.0 { throw violation }
+    return state.1
+  }
+}
+
+extension ContainerLauncher {
+  /// Says early what of `resources` this host cannot hold a container to.
+  ///
+  /// - Throws: `LaunchError`, with `BundleError.unenforceable` in it.
+  public func requireEnforceable(_ resources: ResourceRequest?) throws(LaunchError) {
+    guard let resources, !resources.isEmpty else { return }
+    try launching("looking at the limits asked for") {
+      let host = try HostTree()
+      try ResourceCheck(host, owners: OwnerIDs.current).require(resources)
+      var request = LaunchRequest(hostname: "limits")
+      request.resources = resources
+      try request.addDeviceNodes(of: host)
+    }
+  }
+
+  /// Tells why processes were killed, where the kernel says so.
+  func tellMemoryKills(_ count: Int, of resources: ResourceRequest?) {
+    guard count > 0 else { return }
+    let limit = resources?.memory.map { " of " + ResourceRequest.binarySize($0) } ?? ""
+    reporter.warned("killed: over its memory limit\(limit)\(count > 1 ? " (\(count) processes)" : "")")
+  }
+}

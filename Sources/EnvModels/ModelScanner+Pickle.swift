@@ -16,7 +16,7 @@ extension SourceScan {
     var machine = PickleMachine(source, member: member)
     switch try machine.run() {
     case .stopped(let end):
-      if try !isClaimed && !machine.hasCalls && !isSequence(source, from: end) { return .unrecognised }
+      if try !isClaimed && !machine.hasCalls && end < source.size && !mayBePickle(source, from: end) { return .unrecognised }
       collector.merge(machine.collector)
       if start.contains(Self.torchMagic) { return try walkLegacyTorch(&machine, member: member) }
       try walkSequence(&machine, from: end, of: source.size, member: member)
@@ -28,10 +28,8 @@ extension SourceScan {
     return .pickle
   }
 
-  /// Whether what follows a first pickle is nothing, or something an unpickler would do more with than refuse it: a few bytes of any file
-  /// may happen to be a pickle.
-  private func isSequence(_ source: ByteSource, from start: Int64) throws -> Bool {
-    guard start < source.size else { return true }
+  /// Whether an unpickler would do more with what stands there than refuse it: a few bytes of any file may happen to be a pickle.
+  func mayBePickle(_ source: ByteSource, from start: Int64 = 0) throws -> Bool {
     var machine = PickleMachine(source, at: start, member: nil)
     guard case .faulty(let fault) = try machine.run() else { return true }
     return machine.hasCalls || !fault.isCertain
@@ -85,21 +83,27 @@ extension SourceScan {
     return .torchLegacy
   }
 
-  /// Whether Python's tarfile, to which torch.load offers every file first, would take the block for a header: its checksum is right.
+  /// Whether Python's tarfile would take the block for a header: its checksum is right, in any form that int() reads (tarfile.nti).
   static func isTarHeader(_ block: [UInt8]) -> Bool {
-    guard block.count == 512, block[0] != 0 else { return false }
-    let field = block[148..<156]
-    let digits = field.drop { $0 == 0x20 }.prefix { (48...55).contains($0) }
-    guard !digits.isEmpty, let stated = Int(String(decoding: digits, as: UTF8.self), radix: 8) else { return false }
+    guard block.count == 512, let stated = tarNumber(block[148..<156]) else { return false }
     let others = block[..<148] + block[156...]
-    let unsigned = others.reduce(256) { $0 + Int($1) }
-    let signed = others.reduce(256) { $0 + Int(Int8(bitPattern: $1)) }
+    let unsigned = others.reduce(256) { $0 + Int64($1) }
+    let signed = others.reduce(256) { $0 + Int64(Int8(bitPattern: $1)) }
     return stated == unsigned || stated == signed
+  }
+
+  private static func tarNumber(_ field: ArraySlice<UInt8>) -> Int64? {
+    if field.first == 0x80 || field.first == 0xFF {
+      return field.dropFirst().reduce(field.first == 0xFF ? -1 : 0) { $0 << 8 | Int64($1) }
+    }
+    var digits = String(decoding: field.prefix { $0 != 0 }, as: UTF8.self).filter { !$0.isWhitespace && $0 != "_" && $0 != "+" }
+    if digits.hasPrefix("0o") || digits.hasPrefix("0O") { digits.removeFirst(2) }
+    return Int64(digits, radix: 8)
   }
 
   /// A tar archive. PyTorch's form of before 0.1.10 is one, with pickles that stand between the storages' bytes.
   mutating func lookIntoTar(_ source: ByteSource, ending: String, member: String?, depth: Int) throws -> ModelScan.Format {
-    var isTorch = Self.pickleEndings.contains(ending) || ending == "bin"
+    var isTorch = ending != "tar"
     if try lookForPickles(source, isExpected: false, member: member) != .unrecognised {
       add(.hidden, member, message: "it is a pickle and a tar archive at once")
     }
@@ -119,7 +123,8 @@ extension SourceScan {
     guard isTorch else { return .tar }
     add(
       .unsupported, member,
-      message: "torch.load takes a tar archive for its oldest form, in which pickles stand between raw bytes and cannot all be found")
+      message:
+        "it is a tar archive, which torch.load takes for its oldest form: pickles stand between raw bytes there and cannot all be found")
     return .torchTar
   }
 

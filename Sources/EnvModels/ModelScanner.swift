@@ -57,11 +57,17 @@ struct SourceScan {
     if try ZipDirectory.isEnd(of: source) {
       add(.hidden, member, message: "it does not begin as a zip archive, and ends as one: programs disagree on what it is")
     }
+    // Before everything else, because torch.load offers to tarfile whatever is no zip.
+    if Self.isTarHeader(start) { return try lookIntoTar(source, ending: ending, member: member, depth: depth) }
     if start.starts(with: NumpyHeader.magic) { return try lookIntoArrays(source, member: member) }
     if try SafetensorsHeader.begins(source) || ending == "safetensors" {
-      if try checkSafetensors(source, member: member) || ending != "safetensors" { return .safetensors }
+      let isSound = try checkSafetensors(source, member: member)
+      // The length of the header may be chosen so that it is the beginning of a pickle.
+      if isSound, try mayBePickle(source) {
+        add(.hidden, member, message: "it is a safetensors file and a pickle at once: programs disagree on what it is")
+      }
+      if isSound || ending != "safetensors" { return .safetensors }
     }
-    if Self.isTarHeader(start) { return try lookIntoTar(source, ending: ending, member: member, depth: depth) }
     // `model.pkl.gz` and the like: joblib and pandas inflate such a file on their own and unpickle it.
     let isExpected = endings.suffix(2).contains { Self.pickleEndings.contains($0) }
     if isExpected, Self.compressions.contains(where: { start.starts(with: $0) }) {
@@ -77,8 +83,7 @@ struct SourceScan {
   /// How gzip, bzip2, xz, lz4, zstd and zlib begin.
   private static let compressions: [[UInt8]] = [
     [0x1F, 0x8B], [0x42, 0x5A, 0x68], [0xFD, 0x37, 0x7A, 0x58, 0x5A], [4, 0x22, 0x4D, 0x18], [0x28, 0xB5, 0x2F, 0xFD], [0x78, 1],
-    [0x78, 0x5E],
-    [0x78, 0x9C], [0x78, 0xDA],
+    [0x78, 0x5E], [0x78, 0x9C], [0x78, 0xDA],
   ]
 
   mutating func add(_ kind: ModelFinding.Kind, _ member: String?, offset: Int64? = nil, message: String) {

@@ -115,13 +115,37 @@ import Testing
     #expect(both.findings.contains { $0.kind == .unsupported })
   }
 
+  @Test("a header's length that is also PROTO and BINFLOAT") func pickleInSafetensors() throws {
+    // The key's V is an opcode that reads to the newline, which is the first byte of the tensor.
+    let data = [UInt8].text("\n") + Self.evil
+    let json = [UInt8].text(#"{"aV":{"dtype":"U8","shape":[\#(data.count)],"data_offsets":[0,\#(data.count)]}}"#)
+    let length = 0x47_0280
+    let bytes = [UInt8].number(length, 8) + json + [UInt8](repeating: 0x20, count: length - json.count) + data
+    #expect(try walk(bytes).found.findings.map(\.global) == ["os.system"])
+    let scan = try scan(bytes, "model.pt")
+    #expect(scan.format == .safetensors && scan.findings.map(\.kind) == [.hidden], "\(scan)")
+  }
+
   @Test func tars() throws {
     let plain = try tar([.file("weights/readme.txt", "text"), .file("weights/a.pkl", "N.")])
     let sound = try scan(plain, "weights.tar")
     #expect(sound.format == .tar && sound.findings == [], "\(sound)")
     #expect(try scan(plain, "weights.pt").findings.map(\.kind) == [.unsupported])
     let old = try tar([.file("sys_info", "N."), .file("pickle", "N."), .file("storages", "N."), .file("tensors", "N.")])
-    #expect(try scan(old, "weights").format == .torchTar)
+    #expect(try scan(old, "weights.tar").format == .torchTar)
+    // Forms of the checksum that only Python reads, and a file that is an array as well.
+    let sum = plain[..<148].reduce(256 + plain[156..<512].reduce(0) { $0 + Int($1) }) { $0 + Int($1) }
+    for form in ["0o" + String(sum, radix: 8), " +" + String(sum, radix: 8) + "\u{0}"] {
+      var bytes = plain
+      bytes.replaceSubrange(148..<156, with: [UInt8].text(form.padded(to: 8)))
+      #expect(SourceScan.isTarHeader(Array(bytes[..<512])), "\(form)")
+      #expect(try !scan(bytes, "weights.pt").findings.isEmpty)
+    }
+    var array = try tar([.file("weights/readme.txt", "text")])
+    array.replaceSubrange(0..<6, with: NumpyHeader.magic)
+    let changed = array[..<148].reduce(256 + array[156..<512].reduce(0) { $0 + Int($1) }) { $0 + Int($1) }
+    array.replaceSubrange(148..<156, with: [UInt8].text(String(changed, radix: 8).padded(to: 8)))
+    #expect(try scan(array, "weights.npy").findings.contains { $0.kind == .unsupported })
   }
 
   @Test("PyTorch's form before 1.6: five pickles and raw bytes") func legacyTorch() throws {
@@ -167,4 +191,9 @@ import Testing
       #expect(try found("bomb.pt").findings.map(\.kind) == [.limit])
     }
   }
+}
+
+extension String {
+  /// The text with spaces behind it.
+  fileprivate func padded(to count: Int) -> String { self + String(repeating: " ", count: max(0, count - utf8.count)) }
 }

@@ -29,3 +29,4 @@ int cl_unshare_mount_namespace(void);
 
 #include "CLinuxMount.h"
 #include "CLinuxProcess.h"
+#include "CLinuxTerminal.h"

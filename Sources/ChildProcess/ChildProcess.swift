@@ -103,7 +103,7 @@ public struct ChildProcess: ~Copyable, Sendable {
         if chunk.isEmpty { errors = nil }
         _ = errorState.take(chunk)
       }
-      for number in kept.take(relay?.takePending(childSharesTerminalGroup: !leadsGroup) ?? []) { signal(number) }
+      for number in kept.take(relay?.takePending(childSharesTerminalGroup: !leadsGroup, isListening: isListening) ?? []) { signal(number) }
       guard watch.isOver else { continue }
       if hasEnded { break }
       switch watch.expire(grace: Self.graceTime) {
@@ -180,7 +180,7 @@ private struct Watch {
 }
 
 /// Signals that came before anybody could notice them.
-private struct KeptSignals {
+struct KeptSignals {
   /// How long until the next look.
   static let pause = Duration.milliseconds(10)
   private static let patience = Duration.seconds(5)
@@ -201,9 +201,10 @@ private struct KeptSignals {
     let now = ContinuousClock.now
     let end = self.end ?? now + Self.patience
     self.end = end
-    guard now >= end || numbers.allSatisfy(isListening) else { return [] }
-    defer { numbers = [] }
-    return numbers
+    // Each by itself: nobody may ever ask for a change of the window's size.
+    let due = numbers.filter { now >= end || isListening($0) }
+    numbers.removeAll(where: due.contains)
+    return due
   }
 }
 

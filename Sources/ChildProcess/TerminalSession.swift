@@ -16,6 +16,7 @@ public struct TerminalSession: ~Copyable {
   private let terminal: PseudoTerminal
   private let process: ChildProcess
   private let relay: SignalRelay
+  private var kept: KeptSignals
   /// Our own terminal's, as long as the session lasts.
   private var mode: RawMode?
   private var filter: DetachFilter
@@ -34,13 +35,17 @@ public struct TerminalSession: ~Copyable {
   /// - Parameters:
   ///   - process: Has `terminal` as its controlling terminal.
   ///   - relay: Made before the process was started.
+  ///   - isListening: Whether the process would notice a signal yet; until then signals are kept.
   ///   - detachKeys: Leave the session; `none` where nothing could look after the process.
   public init(
-    _ terminal: consuming PseudoTerminal, process: consuming ChildProcess, relay: SignalRelay, detachKeys: DetachKeys
+    _ terminal: consuming PseudoTerminal, process: consuming ChildProcess, relay: SignalRelay,
+    isListening: ((_ signal: CInt) -> Bool)? = nil,
+    detachKeys: DetachKeys
   ) {
     self.terminal = terminal
     self.process = process
     self.relay = relay
+    self.kept = KeptSignals(isListening: isListening)
     self.filter = DetachFilter(detachKeys)
   }
 
@@ -51,7 +56,7 @@ public struct TerminalSession: ~Copyable {
     mode = RawMode(STDIN_FILENO)
     while true {
       let ready = wait()
-      for number in relay.takePending(childSharesTerminalGroup: false) { take(signal: number) }
+      takeSignals()
       if ready.output { passOutput() }
       if ready.input, passInput() {
         process.release()
@@ -76,7 +81,8 @@ public struct TerminalSession: ~Copyable {
       pollfd(fd: process.watched, events: Int16(POLLIN), revents: 0),
       pollfd(fd: relay.descriptor, events: Int16(POLLIN), revents: 0),
     ]
-    let left = hangUp.map { max(0, ($0.at - ContinuousClock.now).seconds) }
+    let times = [hangUp.map { $0.at - ContinuousClock.now }, kept.isEmpty ? nil : KeptSignals.pause].compactMap { $0 }
+    let left = times.min().map { max(0, $0.seconds) }
     let milliseconds = left.map { CInt(clamping: Int64(($0 * 1000).rounded(.up))) } ?? -1
     guard poll(&entries, nfds_t(entries.count), milliseconds) > 0 else { return (false, false, false, false) }
     let masterEvents = CInt(entries[1].revents)
@@ -86,11 +92,14 @@ public struct TerminalSession: ~Copyable {
   }
 
   /// A new size belongs to the pseudo-terminal; what else somebody sends us is for the process. Keys such as Ctrl-C are no signals here.
-  private mutating func take(signal number: CInt) {
-    guard number != SIGWINCH else { return resize() }
-    process.signal(number)
-    // Shells pass over SIGTERM on a terminal, but none survives the loss of it.
-    if [SIGTERM, SIGHUP].contains(number) { begin(hangUp: number) }
+  private mutating func takeSignals() {
+    let numbers = relay.takePending(childSharesTerminalGroup: false)
+    if numbers.contains(SIGWINCH) { resize() }
+    for number in kept.take(numbers.filter { $0 != SIGWINCH }) {
+      process.signal(number)
+      // Shells pass over SIGTERM on a terminal, but none survives the loss of it.
+      if [SIGTERM, SIGHUP].contains(number) { begin(hangUp: number) }
+    }
   }
 
   private mutating func begin(hangUp signal: CInt) {

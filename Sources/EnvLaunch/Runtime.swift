@@ -50,15 +50,23 @@ struct RuntimeClient: Sendable {
       environment: ProcessEnvironment.inherited(only: ["PATH", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "TERM"]))
   }
 
+  /// - Parameter console: The socket to which the terminal is sent; the runtime detaches then as well.
   func runCommand(
-    _ container: String, bundle: FilePath, detached: Bool = false, pidFile: FilePath? = nil, log: FilePath
+    _ container: String, bundle: FilePath, detached: Bool = false, console: String? = nil, pidFile: FilePath? = nil, log: FilePath
   ) -> Command {
-    let options = (detached ? ["--detach"] : []) + (pidFile.map { ["--pid-file", $0.string] } ?? [])
+    let options = Self.options(detached: detached, console: console, pidFile: pidFile)
     return command(["run", "--bundle", bundle.string] + options + [container], log: log)
   }
 
-  func execCommand(_ container: String, process: FilePath, log: FilePath) -> Command {
-    command(["exec", "--process", process.string, container], log: log)
+  /// - Parameter console: As for `runCommand`.
+  func execCommand(_ container: String, process: FilePath, console: String? = nil, pidFile: FilePath, log: FilePath) -> Command {
+    command(
+      ["exec", "--process", process.string] + Self.options(detached: false, console: console, pidFile: pidFile) + [container], log: log)
+  }
+
+  private static func options(detached: Bool, console: String?, pidFile: FilePath?) -> [String] {
+    (detached || console != nil ? ["--detach"] : []) + (console.map { ["--console-socket", $0] } ?? [])
+      + (pidFile.map { ["--pid-file", $0.string] } ?? [])
   }
 
   /// Whether the runtime keeps anything about the container; costs no call of it.

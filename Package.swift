@@ -101,7 +101,8 @@ let floor6: [Target] = [
 
 let testTargets: [Target] = [
   .target(
-    name: "TestSupport", dependencies: ["EnvCore", "Archive", "CLinux", "SafeFS", system], path: "Tests/TestSupport", swiftSettings: strict),
+    name: "TestSupport", dependencies: ["EnvCore", "Archive", "ChildProcess", "CLinux", "SafeFS", system], path: "Tests/TestSupport",
+    swiftSettings: strict),
   tests("EnvCore", []),
   tests("SafeFS", ["EnvCore", "TestSupport", system]),
   tests("Hashing", ["EnvCore", "TestSupport"]),

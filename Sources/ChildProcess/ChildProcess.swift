@@ -21,6 +21,25 @@ public struct ChildProcess: ~Copyable, Sendable {
   /// How long a child may take to end after SIGTERM before SIGKILL.
   private static let graceTime = Duration.seconds(3)
 
+  /// Takes over a process that `adoptOrphans` has made our child.
+  ///
+  /// - Parameter executable: For errors.
+  /// - Throws: `ProcessError.call` when it is not our child.
+  public init(adopting pid: pid_t, executable: FilePath) throws(ProcessError) {
+    var information = siginfo_t()
+    // Looks only: one that has ended already stays to be reaped.
+    guard waitid(P_PID, id_t(pid), &information, WEXITED | WNOHANG | WNOWAIT) == 0 else {
+      throw .call("waitid", executable: executable, errno: Errno(rawValue: errno))
+    }
+    try self.init(pid: pid, executable: executable, leadsGroup: false, output: nil, errors: nil)
+  }
+
+  /// From now on a process whose parent has ended becomes a child of this program, when it descends from it: a runtime that has started a
+  /// container and gone leaves the container's process to us.
+  public static func adoptOrphans() throws(ProcessError) {
+    guard cl_adopt_orphans() == 0 else { throw .call("prctl", executable: "envctl", errno: Errno(rawValue: errno)) }
+  }
+
   init(
     pid: pid_t, executable: FilePath, leadsGroup: Bool, output: consuming StreamEnd?, errors: consuming StreamEnd?
   ) throws(ProcessError) {
@@ -52,21 +71,23 @@ public struct ChildProcess: ~Copyable, Sendable {
   /// - Parameters:
   ///   - deadline: after this time the child (with its group, when it leads one) gets SIGTERM, three seconds later SIGKILL.
   ///   - relay: signals that reach us and belong to the child.
+  ///   - isListening: Whether whoever gets a signal would notice it yet; until then signals are kept, five seconds at most.
   /// - Throws: `deadlineExceeded`, `outputTooLong`, `call`; in each case the child has ended and is reaped.
   public consuming func finish(
     output outputSink: OutputSink = .capture(limit: 16 << 20), errors errorSink: OutputSink = .tail(limit: 64 << 10),
-    deadline: Duration? = nil, relay: SignalRelay? = nil
+    deadline: Duration? = nil, relay: SignalRelay? = nil, isListening: ((_ signal: CInt) -> Bool)? = nil
   ) throws(ProcessError) -> Completion {
     var outputState = SinkState(outputSink)
     var errorState = SinkState(errorSink)
     var watch = Watch(deadline: deadline)
     var hasEnded = false
     var isTooLong = false
+    var kept = KeptSignals(isListening: isListening)
     while !hasEnded || output != nil || errors != nil {
       let ready = poll(
         [
           hasEnded ? -1 : handle.descriptor, output?.descriptor ?? -1, errors?.descriptor ?? -1, relay?.descriptor ?? -1,
-        ], for: watch.timeLeft)
+        ], for: kept.isEmpty ? watch.timeLeft : min(KeptSignals.pause, watch.timeLeft ?? KeptSignals.pause))
       if ready[0] {
         hasEnded = true
         watch.limit(to: Self.drainTime)
@@ -82,7 +103,7 @@ public struct ChildProcess: ~Copyable, Sendable {
         if chunk.isEmpty { errors = nil }
         _ = errorState.take(chunk)
       }
-      for number in relay?.takePending(childSharesTerminalGroup: !leadsGroup) ?? [] { signal(number) }
+      for number in kept.take(relay?.takePending(childSharesTerminalGroup: !leadsGroup, isListening: isListening) ?? []) { signal(number) }
       guard watch.isOver else { continue }
       if hasEnded { break }
       switch watch.expire(grace: Self.graceTime) {
@@ -102,6 +123,18 @@ public struct ChildProcess: ~Copyable, Sendable {
     isReaped = true
     return Self.reap(pid)
   }
+
+  /// Waits for the child and says how it ended.
+  public consuming func reap() -> ExitStatus { reaped() }
+
+  /// Lets the child live on without us.
+  public consuming func release() { isReaped = true }
+
+  /// Whether the child has ended, or does so within `time`. It is still to be reaped.
+  func hasEnded(within time: Duration) -> Bool { poll([watched], for: time)[0] }
+
+  /// Ready to read as soon as the child has ended.
+  var watched: CInt { handle.descriptor }
 
   private static func reap(_ pid: pid_t) -> ExitStatus {
     var status: CInt = 0
@@ -143,6 +176,35 @@ private struct Watch {
     // After SIGKILL there is nothing to add; the next look is a grace later, in case the child is stuck in the kernel.
     end = clock.now + grace
     return hasExpired ? .second : .first
+  }
+}
+
+/// Signals that came before anybody could notice them.
+struct KeptSignals {
+  /// How long until the next look.
+  static let pause = Duration.milliseconds(10)
+  private static let patience = Duration.seconds(5)
+
+  let isListening: ((CInt) -> Bool)?
+  private var numbers: [CInt] = []
+  private var end: ContinuousClock.Instant?
+
+  init(isListening: ((CInt) -> Bool)?) { self.isListening = isListening }
+
+  var isEmpty: Bool { numbers.isEmpty }
+
+  /// Those of the kept and the new signals that are to be sent now, in the order in which they came.
+  mutating func take(_ new: [CInt]) -> [CInt] {
+    guard let isListening else { return new }
+    numbers += new
+    guard !numbers.isEmpty else { return [] }
+    let now = ContinuousClock.now
+    let end = self.end ?? now + Self.patience
+    self.end = end
+    // Each by itself: nobody may ever ask for a change of the window's size.
+    let due = numbers.filter { now >= end || isListening($0) }
+    numbers.removeAll(where: due.contains)
+    return due
   }
 }
 

@@ -10,6 +10,8 @@ public enum ProcessError: Diagnostic {
   case spawn(executable: FilePath, workingDirectory: FilePath?, errno: Errno)
   /// A call on the running child failed.
   case call(String, executable: FilePath, errno: Errno)
+  /// A call on the way to a pseudo-terminal failed.
+  case terminal(String, object: String, errno: Errno)
   /// The child was ended because its time was up.
   case deadlineExceeded(executable: FilePath, limit: Duration)
   /// The child was ended because it wrote more than the caller takes.
@@ -23,6 +25,7 @@ public enum ProcessError: Diagnostic {
     case .spawn(let executable, let directory, let errno):
       "cannot start \(executable)\(directory.map { " in \($0)" } ?? ""): \(errno)"
     case .call(let call, let executable, let errno): "\(call) for \(executable) failed: \(errno)"
+    case .terminal(let call, let object, let errno): "\(call) for a terminal (\(object)) failed: \(errno)"
     case .deadlineExceeded(let executable, let limit): "\(executable) did not end within \(limit.forPeople)"
     case .outputTooLong(let executable, let limit): "\(executable) wrote more than \(ByteCount(limit)) to its standard output"
     case .failed(let executable, let arguments, let status, let errors):

@@ -35,12 +35,15 @@ public final class SignalRelay: Sendable {
   /// The numbers of the signals that have come and that the child has not got from the terminal itself.
   ///
   /// The terminal's driver signals the whole foreground group, so a child of our group has those already.
-  func takePending(childSharesTerminalGroup: Bool) -> [CInt] {
+  ///
+  /// - Parameter isListening: The child has a signal of the terminal only if it noticed it.
+  func takePending(childSharesTerminalGroup: Bool, isListening: ((_ signal: CInt) -> Bool)? = nil) -> [CInt] {
     var numbers: [CInt] = []
     var record = cl_signal_record()
     while read(reading.descriptor, &record, MemoryLayout<cl_signal_record>.size) == MemoryLayout<cl_signal_record>.size {
       if [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains(record.number) { note(record.number) }
-      if record.from_terminal == 0 || !childSharesTerminalGroup { numbers.append(record.number) }
+      let hasCome = record.from_terminal != 0 && childSharesTerminalGroup && isListening?(record.number) ?? true
+      if !hasCome { numbers.append(record.number) }
     }
     return numbers
   }

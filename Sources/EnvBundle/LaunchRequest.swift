@@ -9,11 +9,25 @@ public struct BindMount: Codable, Hashable, Sendable {
   /// Absolute path in the container.
   public var destination: String
   public var isReadOnly: Bool
+  /// Who owns on the host what the container's own user makes here, where the host's file system can do that; nil is that user's number.
+  public var owner: FileOwner?
 
-  public init(source: String, destination: String, isReadOnly: Bool = false) {
+  public init(source: String, destination: String, isReadOnly: Bool = false, owner: FileOwner? = nil) {
     self.source = source
     self.destination = destination
     self.isReadOnly = isReadOnly
+    self.owner = owner
+  }
+}
+
+/// The numbers of a file's user and group.
+public struct FileOwner: Codable, Hashable, Sendable {
+  public var uid: UInt32
+  public var gid: UInt32
+
+  public init(uid: UInt32, gid: UInt32) {
+    self.uid = uid
+    self.gid = gid
   }
 }
 

@@ -37,6 +37,8 @@ extension RuntimeSpec {
   /// What runs in the container (config.md, "Process"). `exec` takes one of its own.
   public struct Process: Codable, Hashable, Sendable {
     public var terminal: Bool
+    /// The terminal's size when the process begins.
+    public var consoleSize: ConsoleSize?
     public var user: User
     public var args: [String]
     /// `NAME=value`, each name once.
@@ -46,6 +48,17 @@ extension RuntimeSpec {
     public var capabilities: Capabilities
     public var rlimits: [ResourceLimit]?
     public var noNewPrivileges: Bool
+  }
+
+  /// Characters (config.md, "Process").
+  public struct ConsoleSize: Codable, Hashable, Sendable {
+    public var height: UInt
+    public var width: UInt
+
+    public init(height: UInt, width: UInt) {
+      self.height = height
+      self.width = width
+    }
   }
 
   /// Numeric ids only: the runtime knows nothing of the image's passwd file (config.md, "POSIX-platform user").

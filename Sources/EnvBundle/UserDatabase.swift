@@ -7,6 +7,7 @@ public struct UserDatabase: Sendable {
     let uid: UInt32
     let gid: UInt32
     let home: String
+    let shell: String
   }
 
   struct Group: Sendable {
@@ -22,7 +23,7 @@ public struct UserDatabase: Sendable {
   public init(passwd: [UInt8], group: [UInt8]) {
     accounts = Self.records(passwd).compactMap { fields in
       guard fields.count >= 6, let uid = UInt32(fields[2]), let gid = UInt32(fields[3]) else { return nil }
-      return Account(name: fields[0], uid: uid, gid: gid, home: fields[5])
+      return Account(name: fields[0], uid: uid, gid: gid, home: fields[5], shell: fields.count > 6 ? fields[6] : "")
     }
     groups = Self.records(group).compactMap { fields in
       guard fields.count >= 3, let gid = UInt32(fields[2]) else { return nil }
@@ -55,6 +56,11 @@ public struct UserDatabase: Sendable {
     let gid = account?.gid ?? 0
     let additional = account.map { account in groups.filter { $0.members.contains(account.name) && $0.gid != gid }.map(\.gid) } ?? []
     return Resolved(user: RuntimeSpec.User(uid: uid, gid: gid, additionalGids: additional.isEmpty ? nil : additional.sorted()), home: home)
+  }
+
+  /// The program the account of `uid` names as its shell; nil where it names none.
+  public func shell(ofUser uid: UInt32) -> String? {
+    accounts.first { $0.uid == uid }.map(\.shell).flatMap { $0.isEmpty ? nil : $0 }
   }
 
   private func gid(of text: String) throws(BundleError) -> UInt32 {

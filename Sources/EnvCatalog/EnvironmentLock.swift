@@ -156,7 +156,7 @@ public struct EnvironmentLock: Sendable, Codable, Equatable {
   }
 
   public func write(in folder: FilePath) throws {
-    try FileSystem.writeAtomically(try CanonicalJSON.encodePretty(self), to: folder.appending(Self.name))
+    try FileSystem.writeAtomically(try CanonicalJSON.encodePretty(self), to: folder.appending(Self.name), ownedByFolder: true)
   }
 
   private struct SchemaOnly: Decodable { var schema: Int }

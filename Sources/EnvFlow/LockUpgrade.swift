@@ -87,15 +87,20 @@ extension Workbench {
       return (nil, "not compared: the layers of the image that was locked are not in the store")
     }
     guard let after = try image(new, of: source) else { return (nil, "not compared: the new image is not in the store") }
-    return try reporter.stage("compare") { _ in
+    let (changes, unread) = try packages(from: before, to: after)
+    return (changes, unread.isEmpty ? nil : "the database of \(unread.joined(separator: ", ")) is there and not read")
+  }
+
+  /// The packages in which two images of the store differ, and the package managers whose databases are there and not read.
+  func packages(from before: StoredImage, to after: StoredImage) throws -> (changes: [PackageInventory.Change], unread: [String]) {
+    try reporter.stage("compare") { _ in
       let holds = try store.hold(before) + store.hold(after)
       defer { withExtendedLifetime(holds) {} }
       let left = try PackageInventory(of: store.materialise(before).layers)
       let right = try PackageInventory(of: store.materialise(after).layers)
-      let unread = Set(left.unread + right.unread).sorted()
-      let note = unread.isEmpty ? nil : "the database of \(unread.joined(separator: ", ")) is there and not read"
       let changes = left.changes(to: right)
-      return ((changes, note), "\(changes.count) package\(changes.count == 1 ? " differs" : "s differ")")
+      let summary = "\(changes.count) package\(changes.count == 1 ? " differs" : "s differ")"
+      return ((changes, Set(left.unread + right.unread).sorted()), summary)
     }
   }
 

@@ -1,5 +1,4 @@
 /// `envctl up`: everything from a project's file to a running workspace with a verdict, doing only what is not done yet.
-import CDI
 import EnvBundle
 import EnvCatalog
 import EnvCore
@@ -16,71 +15,96 @@ public struct UpResult: Sendable {
   public let workspace: WorkspaceStatus
   /// Whether this call started it; otherwise it ran already.
   public let wasStarted: Bool
+  /// What it was started anew for.
+  public let changes: [SettingChange]
   /// The verdict of this host on this environment; nil when the project wants none.
   public let verdict: Verdict?
   /// Whether the verdict was reached now; otherwise it is remembered from an earlier run.
   public let isVerdictNew: Bool
+
+  fileprivate init(_ workspace: WorkspaceStatus, _ start: WorkspaceStart, verdict: Verdict? = nil, isVerdictNew: Bool = false) {
+    self.workspace = workspace
+    (wasStarted, changes) = (start.wasStarted, start.changes)
+    (self.verdict, self.isVerdictNew) = (verdict, isVerdictNew)
+  }
 }
 
 extension Workbench {
   /// Makes the environment ready, starts or finds the workspace, and measures the environment when this host has not done so yet.
   ///
   /// - Parameters:
+  ///   - name: Of one of several workspaces of the project; nil is the one without a name.
   ///   - gpu: Which GPUs the workspace gets; nil is what the project says.
-  ///   - limits: What the workspace may use at most, in place of what the project says of the same.
-  public func up(_ project: ProjectFile, gpu: GPURequest? = nil, limits: ResourceRequest = ResourceRequest()) throws -> UpResult {
-    let resources = try resources(of: project, limits)
+  ///   - discardingChanges: The workspace starts as the image has it, whatever was changed in it.
+  public func up(
+    _ project: ProjectFile, name: String? = nil, gpu: GPURequest? = nil, settings: LaunchSettings = LaunchSettings(),
+    discardingChanges: Bool = false
+  ) throws -> UpResult {
+    let resources = try resources(of: project, settings.limits)
     let gpus = try chooseGPUs(gpu ?? GPURequest(project.gpu))
     let environment = try provision(project)
     defer { withExtendedLifetime(environment.holds) {} }
-    let models = try models(project)
-    let (workspace, wasStarted) = try launch(environment, project, try devices(of: gpus, for: environment.image), models, resources)
-    let status = try ContainerLauncher(home: store.home).state(of: workspace.id)
+    var launch = try environment.launchRequest(project, settings, models: try models(project))
+    launch.devices = try devices(of: gpus, for: environment.image)
+    launch.resources = resources
+    let request = WorkspaceRequest(
+      folder: project.folder, name: name, environment: environment.name,
+      image: LaunchImage(environment.image, layers: environment.layers), launch: launch)
+    try tellPackages(of: request, image: environment.image)
+    let start = try start(request, discardingChanges: discardingChanges)
+    let status = try ContainerLauncher(home: store.home).state(of: start.workspace.id)
     guard let profile = CheckRequest.Profile(rawValue: project.check.rawValue), environment.hasBaseline else {
-      return UpResult(workspace: status, wasStarted: wasStarted, verdict: nil, isVerdictNew: false)
+      return UpResult(status, start)
     }
     let memory = try VerdictMemory(store: store, environment: environment, project: project, profile: profile)
     // Two commands that meet a new environment at once measure it once.
     let waiting = { reporter.warned("another envctl is measuring this environment; waiting for its verdict") }
     return try store.withLock("verdict-" + memory.key.hex, waiting: waiting) {
       if let verdict = memory.recall() {
-        return UpResult(workspace: status, wasStarted: wasStarted, verdict: verdict, isVerdictNew: false)
+        return UpResult(status, start, verdict: verdict)
       }
       let verdict = try check(environment, project, CheckRequest(profile: profile))
       // Only good news is remembered: whoever mends a drift wants it measured again.
       if verdict.exitCode == .asExpected { try memory.remember(verdict) }
-      return UpResult(workspace: status, wasStarted: wasStarted, verdict: verdict, isVerdictNew: true)
+      return UpResult(status, start, verdict: verdict, isVerdictNew: true)
     }
   }
 
-  private func launch(
-    _ environment: ReadyEnvironment, _ project: ProjectFile, _ devices: DeviceInjection?, _ models: [BindMount],
-    _ resources: ResourceRequest?
-  ) throws -> (workspace: Workspace, wasStarted: Bool) {
+  /// A workspace of another image: which packages that means, before anything is done with it.
+  private func tellPackages(of request: WorkspaceRequest, image: StoredImage) throws {
+    let launcher = ContainerLauncher(home: store.home)
+    guard try launcher.workspaceIDs().contains(request.id) else { return }
+    let former = try launcher.state(of: request.id).workspace.image.digest
+    // Without the old image in the store nobody can say.
+    guard former != image.manifestDigest, let before = try store.image(former) else { return }
+    for change in try packages(from: before, to: image).changes {
+      let versions = [change.before, change.after].map { $0.isEmpty ? "none" : $0.joined(separator: ", ") }
+      reporter.warned("workspace \(request.id): package \(change.name): \(versions.joined(separator: " → "))")
+    }
+  }
+
+  private func start(_ request: WorkspaceRequest, discardingChanges: Bool) throws -> WorkspaceStart {
     try reporter.stage("launch") { _ in
       let launcher = ContainerLauncher(home: store.home, reporter: reporter)
-      let request = WorkspaceRequest(
-        folder: project.folder, environment: environment.name, image: LaunchImage(environment.image, layers: environment.layers),
-        launch: environment.launchRequest(project, devices, models, resources))
-      let (workspace, wasStarted) = try launcher.start(request)
-      let action = wasStarted ? "started" : "found running"
-      return ((workspace, wasStarted), "workspace \(workspace.id) \(action) with \(workspace.runtime.name)")
+      let start = try launcher.start(request, discardingChanges: discardingChanges)
+      let action = start.wasStarted ? "started" : "found running"
+      return (start, "workspace \(start.workspace.id) \(action) with \(start.workspace.runtime.name)")
     }
   }
 
   /// Runs one command in a fresh container of the project's environment and returns the status to end with.
   public func run(
-    _ project: ProjectFile, gpu: GPURequest? = nil, limits: ResourceRequest = ResourceRequest(), command: [String], terminal: Bool,
-    variables: [(name: String, value: String)]
+    _ project: ProjectFile, gpu: GPURequest? = nil, command: [String], terminal: Bool, settings: LaunchSettings = LaunchSettings()
   ) throws -> Int32 {
-    let resources = try resources(of: project, limits)
+    let resources = try resources(of: project, settings.limits)
     let gpus = try chooseGPUs(gpu ?? GPURequest(project.gpu))
     let environment = try provision(project)
     defer { withExtendedLifetime(environment.holds) {} }
-    var request = environment.launchRequest(project, try devices(of: gpus, for: environment.image), try models(project), resources)
+    var request = try environment.launchRequest(project, settings, models: try models(project))
+    request.devices = try devices(of: gpus, for: environment.image)
+    request.resources = resources
     request.command = command
     request.terminal = terminal
-    for (name, value) in variables { request.environment[name] = value }
     let launcher = ContainerLauncher(home: store.home, reporter: reporter)
     return try launcher.run(request, image: LaunchImage(environment.image, layers: environment.layers)).code
   }
@@ -90,20 +114,5 @@ extension Workbench {
     let resources = project.resources.overridden(by: limits)
     try ContainerLauncher(home: store.home).requireEnforceable(resources)
     return resources.isEmpty ? nil : resources
-  }
-}
-
-extension ReadyEnvironment {
-  /// The project's folder at `/workspace`, its models, variables, devices and limits.
-  fileprivate func launchRequest(
-    _ project: ProjectFile, _ devices: DeviceInjection?, _ models: [BindMount], _ resources: ResourceRequest?
-  ) -> LaunchRequest {
-    var request = LaunchRequest(hostname: hostname)
-    request.mounts = [BindMount(source: project.mount.string, destination: "/workspace")] + models
-    request.workingDirectory = "/workspace"
-    for (name, value) in project.variables { request.environment[name] = value }
-    request.devices = devices
-    request.resources = resources
-    return request
   }
 }

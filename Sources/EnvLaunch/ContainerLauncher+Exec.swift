@@ -7,65 +7,126 @@ import SafeFS
 import SystemPackage
 
 extension ContainerLauncher {
-  /// Runs a command in the workspace `id` and waits for it.
+  /// Runs a command in the workspace `id` and waits for it, or until its person leaves its terminal.
   ///
+  /// What a command that was left writes goes to the workspace's log.
   /// - Returns: how the command ended.
   /// - Throws: `LaunchError.notRunning`, and others when it could not be started; then `commandStatus` is the status to end with.
   public func exec(
-    _ request: ExecRequest, in id: String, streams: ContainerStreams = .inherited
-  ) throws(LaunchError) -> ExitStatus {
+    _ request: ExecRequest, in id: String, streams: ContainerStreams = .inherited, detachKeys: DetachKeys = .standard
+  ) throws(LaunchError) -> CommandEnding {
+    try enter(id, streams: streams, detachKeys: detachKeys) { _, _ in request }
+  }
+
+  /// Opens a shell in the workspace `id`: the one its user's account names, else bash, else sh.
+  ///
+  /// - Parameter request: Its command counts as the shell's arguments.
+  public func shell(_ request: ExecRequest, in id: String, detachKeys: DetachKeys = .standard) throws(LaunchError) -> CommandEnding {
+    try enter(id, streams: .inherited, detachKeys: detachKeys) { root, spec in
+      var request = request
+      let users = try root.users()
+      let uid = try request.user.map { try users.resolve($0).user.uid } ?? spec.process.user.uid
+      request.command = [try root.shell(named: users.shell(ofUser: uid))] + request.command
+      return request
+    }
+  }
+
+  private func enter(
+    _ id: String, streams: ContainerStreams, detachKeys: DetachKeys,
+    _ request: (borrowing ContainerRoot, RuntimeSpec) throws -> ExecRequest
+  ) throws(LaunchError) -> CommandEnding {
     try requireRoot()
-    if request.terminal, isatty(STDIN_FILENO) == 0 { throw .notATerminal }
     return try launching("running a command in workspace \(id)") {
       let workspace = try workspace(id)
       let pid = try processToEnter(workspace)
-      let files = layout.workspace(id)
-      let name = "exec-" + FileSystem.uniqueSuffix()
-      let (file, log) = (files.path.appending(name + ".json"), files.path.appending(name + ".log"))
-      defer {
-        try? FileSystem.removeFile(file)
-        try? FileSystem.removeFile(log)
-      }
-      let process = try self.process(for: request, files: files, pid: pid)
-      try RuntimeSelector.write(try CanonicalJSON.encode(process), to: file, mode: 0o600)
-      let client = client(workspace.runtime)
+      let files = ExecFiles(layout.workspace(id))
+      defer { files.remove() }
+      let process = try self.process(for: request, files: layout.workspace(id), pid: pid)
+      if process.terminal, isatty(STDIN_FILENO) == 0 { throw LaunchError.notATerminal }
+      try RuntimeSelector.write(try CanonicalJSON.encode(process), to: files.process, mode: 0o600)
       let limited = workspace.request.resources?.memory == nil ? nil : try ContainerCgroups(of: pid)
       let killsBefore = limited?.memoryKills ?? 0
-      let status = try run(client.execCommand(id, process: file, log: log), streams: streams)
+      let ending: CommandEnding =
+        process.terminal
+        ? try runOnTerminal(in: workspace, files: files, detachKeys: detachKeys)
+        : .ended(try run(in: workspace, files: files, streams: streams))
       tellMemoryKills((limited?.memoryKills ?? 0) - killsBefore, of: workspace.request.resources)
-      try requireNoRuntimeError(status, client: client, action: "enter", container: id, log: log)
-      return status
+      return ending
     }
   }
 
   /// Process 1 by the record, which needs no call of the runtime, or by the runtime when the record is behind.
-  private func processToEnter(_ workspace: Workspace) throws -> Int32 {
+  func processToEnter(_ workspace: Workspace) throws -> Int32 {
     if let known = workspace.initProcess, known.handle != nil, client(workspace.runtime).knows(workspace.id) { return known.pid }
     guard let running = try runningProcess(of: workspace) else { throw LaunchError.notRunning(name: workspace.id) }
     return running.pid
   }
 
-  private func process(for request: ExecRequest, files: ContainerFolder, pid: Int32) throws -> RuntimeSpec.Process {
+  private func process(
+    for request: (borrowing ContainerRoot, RuntimeSpec) throws -> ExecRequest, files: ContainerFolder, pid: Int32
+  ) throws -> RuntimeSpec.Process {
     let config = try FileSystem.readFile(files.config, limit: 16 << 20)
     let spec = try CanonicalJSON.decode(RuntimeSpec.self, from: config, object: files.config.string)
     // The container's own view, with all that is mounted in it.
     let root = try ContainerRoot(FilePath("/proc/\(pid)/root"))
-    let process = try spec.process.entering(request, users: request.user == nil ? nil : try root.users())
+    let request = try request(root, spec)
+    var process = try spec.process.entering(request, users: request.user == nil ? nil : try root.users())
+    process.takeWindowSize()
     try root.requireCommand(of: process)
     return process
   }
 
-  private func run(_ command: Command, streams: ContainerStreams) throws -> ExitStatus {
-    var command = command
+  private func run(in workspace: Workspace, files: ExecFiles, streams: ContainerStreams) throws -> ExitStatus {
+    let client = client(workspace.runtime)
+    var command = client.execCommand(workspace.id, process: files.process, pidFile: files.pid, log: files.log)
     let relay = try SignalRelay()
+    let started = StartedProcess(pidFile: files.pid, runtime: client.runtime, isFirst: false)
+    let status: ExitStatus
     switch streams {
     case .inherited:
       command.standardInput = .inherit
       command.standardOutput = .inherit
       command.standardError = .inherit
-      return try command.start().finish(relay: relay).status
+      status = try command.start().finish(relay: relay, isListening: started.notices).status
     case .lines(let output, let errors):
-      return try command.start().finish(output: .lines(output), errors: .lines(errors), relay: relay).status
+      status = try command.start().finish(output: .lines(output), errors: .lines(errors), relay: relay, isListening: started.notices).status
+    }
+    try requireNoRuntimeError(status, client: client, action: "enter", container: workspace.id, log: files.log)
+    return status
+  }
+
+  private func runOnTerminal(in workspace: Workspace, files: ExecFiles, detachKeys: DetachKeys) throws -> CommandEnding {
+    let client = client(workspace.runtime)
+    let started = StartedProcess(pidFile: files.pid, runtime: client.runtime, isFirst: false)
+    let terminal = try TerminalProcess.prepare(in: files.folder, name: files.consoleName, process: started)
+    let command = client.execCommand(
+      workspace.id, process: files.process, console: terminal.socket, pidFile: files.pid, log: files.log)
+    let start = try command.run()
+    try requireNoRuntimeError(start.status, client: client, action: "enter", container: workspace.id, log: files.log)
+    guard start.status.isSuccess else {
+      throw LaunchError.runtime(name: client.runtime.name, action: "enter", container: workspace.id, message: start.errorText)
+    }
+    switch try terminal.session(detachKeys: detachKeys) {
+    case .ended(let status): return .ended(status)
+    case .detached(let left):
+      try AbandonedTerminal.keep(left, log: layout.workspace(workspace.id).log)
+      return .detached
     }
   }
+}
+
+/// The files of one `exec`, in the workspace's folder.
+private struct ExecFiles {
+  let folder: FilePath
+  private let name = "exec-" + FileSystem.uniqueSuffix()
+
+  init(_ workspace: ContainerFolder) { folder = workspace.path }
+
+  var process: FilePath { folder.appending(name + ".json") }
+  var log: FilePath { folder.appending(name + ".log") }
+  var pid: FilePath { folder.appending(name + ".pid") }
+  /// Of the socket, which removes itself.
+  var consoleName: String { name + ".console" }
+
+  func remove() { for file in [process, log, pid] { try? FileSystem.removeFile(file) } }
 }

@@ -44,8 +44,8 @@ extension ContainerLauncher {
     let watch = request.resources.map { LimitWatch(client, folder.id, $0) }
     var start = ContainerStart(
       client: client, container: folder.id, files: folder.files, image: image, request: request, isWorkspace: false,
-      lock: folder.runtimeLock.descriptor)
-    start.keepsEnded = watch != nil && client.canKeepEnded
+      lock: folder.runtimeLock.descriptor, reporter: reporter)
+    start.keepsEnded = watch != nil && client.canKeepEnded && !request.terminal
     // Beside the runtime's work the waiting for rmdir(2) costs nobody anything.
     let sweeper = EnvCore.Thread { [layout] in ThrowawayFolder.sweep(layout) }
     defer { sweeper.join() }
@@ -54,6 +54,12 @@ extension ContainerLauncher {
       _ = try? watch?.finish()
       watcher?.join()
     }
+    let started = StartedProcess(pidFile: folder.files.pidFile, runtime: client.runtime, isFirst: true)
+    if request.terminal {
+      let status = try runOnTerminal(start, started, folder)
+      if let watch { tellMemoryKills(try watch.finish(), of: request.resources) }
+      return status
+    }
     // Before the start, so that no signal kills us between the two.
     let relay = try SignalRelay()
     let child: ChildProcess
@@ -61,16 +67,25 @@ extension ContainerLauncher {
     switch streams {
     case .inherited:
       child = try start.start(input: .inherit, output: .inherit, errors: .inherit)
-      status = try child.finish(relay: relay).status
+      status = try child.finish(relay: relay, isListening: started.notices).status
     case .lines(let output, let errors):
       child = try start.start(input: .null, output: .pipe, errors: .pipe)
-      status = try child.finish(output: .lines(output), errors: .lines(errors), relay: relay).status
+      status = try child.finish(output: .lines(output), errors: .lines(errors), relay: relay, isListening: started.notices).status
       // Whoever takes the output apart must not mistake half of it for the whole.
       if let signal = relay.interruptingSignal() { throw LaunchError.interrupted(signal: signal) }
     }
     if let watch { tellMemoryKills(try watch.finish(), of: request.resources) }
     try requireNoRuntimeError(status, client: client, action: "run", container: folder.id, log: folder.files.runtimeLog)
     return status
+  }
+
+  /// A throw-away container has nobody to look after it when its person leaves: there are no detach keys.
+  private func runOnTerminal(_ start: ContainerStart, _ started: StartedProcess, _ folder: ThrowawayFolder) throws -> ExitStatus {
+    let terminal = try TerminalProcess.prepare(in: folder.files.path, name: "console", process: started)
+    let status = try start.start(input: .null, output: .null, errors: .null, console: terminal.socket).finish().status
+    try requireNoRuntimeError(status, client: start.client, action: "run", container: folder.id, log: folder.files.runtimeLog)
+    guard status.isSuccess, case .ended(let ending) = try terminal.session(detachKeys: .none) else { return status }
+    return ending
   }
 
   /// The runtime's exit status is the command's, unless the runtime itself failed, which only its log tells.

@@ -28,7 +28,22 @@ extension ContainerLauncher {
     }
   }
 
-  private func end(_ workspace: Workspace, grace: Duration) throws -> Bool {
+  /// Removes a workspace that does not run, with its changes, its log and its record.
+  ///
+  /// - Throws: `LaunchError.stillRunning`.
+  public func removeStopped(_ id: String) throws(LaunchError) {
+    try requireRoot()
+    try launching("removing workspace \(id)") {
+      try withWorkspaceLocked(id) { _ in
+        let workspace = try workspace(id)
+        guard try runningProcess(of: workspace) == nil else { throw LaunchError.stillRunning(name: id) }
+        _ = try end(workspace, grace: .zero)
+        try layout.removeWorkspace(id)
+      }
+    }
+  }
+
+  func end(_ workspace: Workspace, grace: Duration) throws -> Bool {
     let client = client(workspace.runtime)
     let running = try runningProcess(of: workspace)
     if let running, !running.isPaused { Self.terminate(container: running.pid, grace: grace) }

@@ -9,36 +9,49 @@ import SystemPackage
 extension ContainerLauncher {
   /// Starts the workspace of a project, or finds it running. Of several calls at once, one starts it and the others find it.
   ///
-  /// A stopped workspace comes back with the changes made in it.
-  /// - Returns: the workspace, and whether this call started it.
-  /// - Throws: `LaunchError.workspaceDiffers` when it was made of another image or with other settings.
-  public func start(_ request: WorkspaceRequest) throws(LaunchError) -> (workspace: Workspace, wasStarted: Bool) {
+  /// A stopped workspace comes back with the changes made in it. One that was made with other settings is ended and started anew with
+  /// the new ones, its changes kept as long as the image is the same: files that were changed over one image fit no other.
+  /// - Parameter discardingChanges: The workspace starts as the image has it, whatever was changed in it.
+  /// - Throws: `LaunchError.workspaceDiffers` when it holds changes over another image.
+  public func start(_ request: WorkspaceRequest, discardingChanges: Bool = false) throws(LaunchError) -> WorkspaceStart {
     try requireRoot()
     try requireEnforceable(request.launch.resources)
-    let id = Workspace.id(forFolder: request.folder)
+    let id = request.id
     return try launching("starting workspace \(id)") {
       try removeAbandoned()
-      return try withWorkspaceLocked(id) { lock in try startLocked(id, request, lock: lock) }
+      return try withWorkspaceLocked(id) { lock in try startLocked(id, request, discarding: discardingChanges, lock: lock) }
     }
   }
 
   private func startLocked(
-    _ id: String, _ request: WorkspaceRequest, lock: FileDescriptor
-  ) throws -> (workspace: Workspace, wasStarted: Bool) {
-    let known = try layout.readWorkspace(id)
-    if let known {
-      try requireSame(known, request)
-      if let pid = try runningProcess(of: known)?.pid { return (try remember(pid, in: known), false) }
-      try client(known.runtime).delete(id)
+    _ id: String, _ request: WorkspaceRequest, discarding: Bool, lock: FileDescriptor
+  ) throws -> WorkspaceStart {
+    var known = try layout.readWorkspace(id)
+    let changes = known?.changes(to: request) ?? []
+    if let former = known {
+      if changes.isEmpty, !discarding, let pid = try runningProcess(of: former)?.pid {
+        return WorkspaceStart(workspace: try remember(pid, in: former), wasStarted: false, changes: [])
+      }
+      let mustDiscard = former.image.digest != request.image.digest
+      // What cannot be compared, because the old image is gone, may hold anything.
+      if mustDiscard, !discarding, (try? self.changes(in: former))?.isEmpty != true {
+        throw LaunchError.workspaceDiffers(name: id, changes: changes)
+      }
+      for change in changes { reporter.warned("workspace \(id) is started anew: \(change)") }
+      _ = try end(former, grace: .seconds(10))
+      if mustDiscard || discarding {
+        try layout.removeWorkspace(id)
+        known = nil
+      }
     }
     let runtime = try selectRuntime()
     try client(runtime).delete(id)
     try layout.removeExecFiles(id)
     let workspace = Workspace(
-      schema: Workspace.currentSchema, id: id, folder: request.folder.string, environment: request.environment, image: request.image,
-      request: request.launch, runtime: runtime, created: known?.created ?? Int64(time(nil)))
+      schema: Workspace.currentSchema, id: id, name: request.name, folder: request.folder.string, environment: request.environment,
+      image: request.image, request: request.launch, runtime: runtime, created: known?.created ?? Int64(time(nil)))
     do {
-      return (try start(workspace, lock: lock), true)
+      return WorkspaceStart(workspace: try start(workspace, lock: lock), wasStarted: true, changes: changes)
     } catch {
       // One that never ran holds nothing of value, and would only stand in the way of the next try.
       if known == nil { try? layout.removeWorkspace(id) }
@@ -54,14 +67,14 @@ extension ContainerLauncher {
     }
   }
 
+  /// The ids of all workspaces.
+  public func workspaceIDs() throws(LaunchError) -> [String] {
+    try launching("listing the workspaces") { try layout.workspaceIDs() }
+  }
+
   /// The workspace `id` with its true state.
   public func state(of id: String) throws(LaunchError) -> WorkspaceStatus {
     try launching("looking at workspace \(id)") { try status(of: workspace(id)) }
-  }
-
-  /// The file that what process 1 of the workspace writes is appended to.
-  public func logFile(of id: String) throws(LaunchError) -> FilePath {
-    layout.workspace(try workspace(id).id).log
   }
 
   func workspace(_ id: String) throws(LaunchError) -> Workspace {
@@ -103,7 +116,7 @@ extension ContainerLauncher {
     let log = try OwnedDescriptor.open(files.log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600)
     let start = ContainerStart(
       client: client, container: workspace.id, files: files, image: workspace.image, request: workspace.request, isWorkspace: true,
-      lock: lock)
+      lock: lock, reporter: reporter)
     let logStream = StandardStream.descriptor(FileDescriptor(rawValue: log.rawValue))
     let status = try start.start(input: .null, output: logStream, errors: logStream).finish().status
     guard status.isSuccess else {
@@ -132,21 +145,5 @@ extension ContainerLauncher {
     workspace.initProcess = identity
     try layout.writeWorkspace(workspace)
     return workspace
-  }
-
-  /// The device nodes' places. Numbers and libraries change with the driver and are read anew at every start.
-  private func devices(of request: LaunchRequest) -> Set<String> { Set(request.devices?.edits.deviceNodes.map(\.path) ?? []) }
-
-  private func requireSame(_ known: Workspace, _ request: WorkspaceRequest) throws(LaunchError) {
-    let differences = [
-      known.environment == request.environment ? nil : "environment (\(known.environment))",
-      known.image.digest == request.image.digest ? nil : "image (\(known.image.digest.short))",
-      known.request.mounts == request.launch.mounts ? nil : "set of mounts",
-      known.request.environment == request.launch.environment ? nil : "set of variables",
-      known.request.command == request.launch.command ? nil : "command",
-      known.request.resources == request.launch.resources ? nil : "set of limits",
-      devices(of: known.request) == devices(of: request.launch) ? nil : "set of devices",
-    ].compactMap { $0 }
-    guard differences.isEmpty else { throw .workspaceDiffers(name: known.id, differences: differences) }
   }
 }

@@ -50,9 +50,14 @@ struct ContainerStart: Sendable {
   var keepsEnded = false
   /// Held by the runtime as long as it works, so that others see an orphaned one.
   var lock: FileDescriptor
+  var reporter: any StageReporter
 
   /// Mounts the root filesystem where only the container sees it, writes the configuration and starts the runtime.
-  func start(input: StandardStream, output: StandardStream, errors: StandardStream) throws(LaunchError) -> ChildProcess {
+  ///
+  /// - Parameter console: A socket for the terminal of the container's process; the runtime returns then and leaves the process to us.
+  func start(
+    input: StandardStream, output: StandardStream, errors: StandardStream, console: String? = nil
+  ) throws(LaunchError) -> ChildProcess {
     try launching("preparing container \(container)") {
       for folder in [files.upper, files.work] { try FileSystem.createDirectories(folder) }
       for file in [files.config, files.hosts, files.pidFile, files.runtimeLog] { try FileSystem.removeFile(file) }
@@ -66,12 +71,13 @@ struct ContainerStart: Sendable {
       ).mount()
       try RuntimeSelector.write(try CanonicalJSON.encode(try spec()), to: files.config, mode: 0o600)
       var command = client.runCommand(
-        container, bundle: files.bundle, detached: isWorkspace, pidFile: isWorkspace ? files.pidFile : nil, log: files.runtimeLog,
+        container, bundle: files.bundle, detached: isWorkspace, console: console, pidFile: files.pidFile, log: files.runtimeLog,
         keeping: keepsEnded)
       command.standardInput = input
       command.standardOutput = output
       command.standardError = errors
       command.keptDescriptor = lock
+      // In the foreground it stays in our group: in another one the runtime stops at the first touch of the terminal.
       if isWorkspace { command.processGroup = .newSession }
       return try command.start()
     }
@@ -97,6 +103,8 @@ struct ContainerStart: Sendable {
     if builder.owners != .all { spec.mounts = try spec.mounts.map { try $0.withLockedOptions() } }
     try root.requireCommand(of: spec.process, mounts: spec.mounts)
     if !pauses { spec.process.args = initProgram.prefix + spec.process.args }
+    spec.process.takeWindowSize()
+    try MappedMounts(bundle: files.bundle, reporter: reporter).map(request.mounts, for: spec.process.user, in: &spec.mounts)
     return spec
   }
 

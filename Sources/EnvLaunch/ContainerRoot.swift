@@ -23,6 +23,17 @@ struct ContainerRoot: ~Copyable {
     return status.kind == .file && status.permissions & 0o111 != 0
   }
 
+  /// The shell to give a person: `preferred`, bash or sh, whichever is there first. One that turns everybody away is no shell.
+  func shell(named preferred: String?) throws -> String {
+    let refusing = ["nologin", "false", "sync", "true"]
+    let account = preferred.flatMap { path in refusing.contains { path.hasSuffix("/" + $0) } ? nil : path }
+    let candidates = [account, "/bin/bash", "/usr/bin/bash", "/bin/sh"].compactMap { $0 }
+    guard let shell = try candidates.first(where: { try isExecutable($0) == true }) else {
+      throw LaunchError.commandNotFound(command: "sh", searched: candidates.joined(separator: ", "))
+    }
+    return shell
+  }
+
   /// Makes sure that process 1 can be executed, so that a mistyped command is told as such and not in the runtime's words.
   ///
   /// - Parameter mounts: places whose content is not in this root; a command there is left to the runtime.

@@ -25,8 +25,16 @@ public enum LaunchError: Diagnostic {
   case noPauseProgram
   case noWorkspace(name: String)
   case notRunning(name: String)
-  /// The workspace exists and was made otherwise than is asked now.
-  case workspaceDiffers(name: String, differences: [String])
+  /// The workspace runs, and what is asked is for one that does not.
+  case stillRunning(name: String)
+  /// The workspace holds changes over another image than is asked for now.
+  case workspaceDiffers(name: String, changes: [SettingChange])
+  /// A path that is to be copied, or into which, is not there.
+  case noSuchPath(String)
+  /// What is at a path cannot be copied, or cannot take what is copied; `reason` says why.
+  case notCopyable(path: String, reason: String)
+  /// A path of a stopped workspace below a folder of the host.
+  case mountedPath(String, mount: String, source: String)
   /// A record that a later version of envctl wrote.
   case newerRecord(file: String, schema: Int)
   /// A terminal was asked for and standard input is none.
@@ -51,8 +59,14 @@ public enum LaunchError: Diagnostic {
     case .noPauseProgram: "the environment has no program that can keep a workspace alive"
     case .noWorkspace(let name): "there is no workspace '\(name)'"
     case .notRunning(let name): "workspace '\(name)' is not running"
-    case .workspaceDiffers(let name, let differences):
-      "workspace '\(name)' was made with another \(differences.joined(separator: " and another "))"
+    case .stillRunning(let name): "workspace '\(name)' is running"
+    case .workspaceDiffers(let name, let changes):
+      "workspace '\(name)' holds changes made over another image, which fit no other: "
+        + changes.map(\.description).joined(separator: "; ")
+    case .noSuchPath(let path): "there is no '\(path)'"
+    case .notCopyable(let path, let reason): "'\(path)' \(reason)"
+    case .mountedPath(let path, let mount, _):
+      "'\(path)' lies in \(mount), which is a folder of the host and not there while the workspace is stopped"
     case .newerRecord(let file, let schema): "\(file) has schema \(schema), which a later version of envctl wrote"
     case .notATerminal: "a terminal was asked for, but standard input is not one"
     case .missingMountSource(let path): "'\(path)', which is to be mounted in the container, does not exist"
@@ -78,7 +92,10 @@ public enum LaunchError: Diagnostic {
     case .noPauseProgram: "add catatonit to the image, or install it on the host: apt install catatonit"
     case .noWorkspace: "envctl ps lists the workspaces"
     case .notRunning: "envctl up starts it"
-    case .workspaceDiffers: "envctl down removes it together with its changes; then run envctl up again"
+    case .stillRunning: "envctl down ends and removes it; envctl stop ends it only"
+    case .workspaceDiffers:
+      "`envctl diff` lists the changes and `envctl cp` takes them out; `envctl up --recreate` starts anew without them"
+    case .mountedPath(_, _, let source): "it is '\(source)' on the host"
     case .newerRecord: "use that version, or newer"
     case .notATerminal: "run it from a terminal, or leave the terminal option out"
     default: nil
@@ -88,7 +105,7 @@ public enum LaunchError: Diagnostic {
   public var exitCode: ExitCode {
     switch self {
     case .notRoot, .rootless, .noRuntime, .noWorkingRuntime, .systemCall, .noPauseProgram: .host
-    case .notATerminal, .missingMountSource: .usage
+    case .notATerminal, .missingMountSource, .mountedPath: .usage
     default: .failed
     }
   }

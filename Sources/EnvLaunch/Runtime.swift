@@ -50,10 +50,12 @@ struct RuntimeClient: Sendable {
       environment: ProcessEnvironment.inherited(only: ["PATH", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "TERM"]))
   }
 
+  /// - Parameter console: The socket to which the terminal is sent; the runtime detaches then as well.
   func runCommand(
-    _ container: String, bundle: FilePath, detached: Bool = false, pidFile: FilePath? = nil, log: FilePath, keeping: Bool = false
+    _ container: String, bundle: FilePath, detached: Bool = false, console: String? = nil, pidFile: FilePath? = nil, log: FilePath,
+    keeping: Bool = false
   ) -> Command {
-    let options = (keeping ? ["--keep"] : []) + (detached ? ["--detach"] : []) + (pidFile.map { ["--pid-file", $0.string] } ?? [])
+    let options = (keeping ? ["--keep"] : []) + Self.options(detached: detached, console: console, pidFile: pidFile)
     return command(["run", "--bundle", bundle.string] + options + [container], log: log)
   }
 
@@ -63,8 +65,15 @@ struct RuntimeClient: Sendable {
     return help.map { String(decoding: $0.output + $0.errors, as: UTF8.self).contains("--keep") } ?? false
   }
 
-  func execCommand(_ container: String, process: FilePath, log: FilePath) -> Command {
-    command(["exec", "--process", process.string, container], log: log)
+  /// - Parameter console: As for `runCommand`.
+  func execCommand(_ container: String, process: FilePath, console: String? = nil, pidFile: FilePath, log: FilePath) -> Command {
+    command(
+      ["exec", "--process", process.string] + Self.options(detached: false, console: console, pidFile: pidFile) + [container], log: log)
+  }
+
+  private static func options(detached: Bool, console: String?, pidFile: FilePath?) -> [String] {
+    (detached || console != nil ? ["--detach"] : []) + (console.map { ["--console-socket", $0] } ?? [])
+      + (pidFile.map { ["--pid-file", $0.string] } ?? [])
   }
 
   /// Whether the runtime keeps anything about the container; costs no call of it.

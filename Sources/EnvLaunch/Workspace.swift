@@ -13,6 +13,8 @@ public struct Workspace: Codable, Sendable {
   public let schema: Int
   /// The container's id as well: part of the folder's name and of the digest of its path.
   public let id: String
+  /// What tells several workspaces of one folder apart; nil is the one without a name.
+  public let name: String?
   /// Canonical path of the project's folder.
   public let folder: String
   /// The environment's name.
@@ -41,13 +43,18 @@ public struct Workspace: Codable, Sendable {
     var handle: ProcessHandle? { ProcessHandle(pid: pid, startTime: startTime) }
   }
 
-  /// The id for the project in `folder` (a canonical path): the same on every call, another for every folder.
-  public static func id(forFolder folder: FilePath) -> String {
+  /// Whether workspaces can be called that: 1 to 20 lowercase letters, digits and hyphens, because a name becomes part of paths.
+  public static func isName(_ text: String) -> Bool {
+    (1...20).contains(text.utf8.count) && text.utf8.allSatisfy { $0 == 45 || (48...57).contains($0) || (97...122).contains($0) }
+  }
+
+  /// The id for the project in `folder` (a canonical path): the same on every call, another for every folder and name.
+  public static func id(forFolder folder: FilePath, name: String? = nil) -> String {
     let letters = (folder.lastComponent?.string ?? "root").lowercased().utf8.map { byte in
       (byte >= 97 && byte <= 122) || (byte >= 48 && byte <= 57) ? byte : UInt8(ascii: "-")
     }
-    let name = String(decoding: letters.prefix(20), as: UTF8.self)
-    return name + "-" + Digest.sha256(of: Array(folder.string.utf8)).hex.prefix(8)
+    let project = String(decoding: letters.prefix(20), as: UTF8.self)
+    return project + "-" + Digest.sha256(of: Array(folder.string.utf8)).hex.prefix(8) + (name.map { "-" + $0 } ?? "")
   }
 }
 
@@ -55,18 +62,33 @@ public struct Workspace: Codable, Sendable {
 public struct WorkspaceRequest: Sendable {
   /// Canonical path of the project's folder.
   public var folder: FilePath
+  /// For one of several workspaces of the folder; `Workspace.isName` holds for it.
+  public var name: String?
   /// The environment's name.
   public var environment: String
   public var image: LaunchImage
   /// Without a command, the workspace waits to be entered.
   public var launch: LaunchRequest
 
-  public init(folder: FilePath, environment: String, image: LaunchImage, launch: LaunchRequest) {
+  /// The workspace's id.
+  public var id: String { Workspace.id(forFolder: folder, name: name) }
+
+  public init(folder: FilePath, name: String? = nil, environment: String, image: LaunchImage, launch: LaunchRequest) {
     self.folder = folder
+    self.name = name
     self.environment = environment
     self.image = image
     self.launch = launch
   }
+}
+
+/// What a start came to.
+public struct WorkspaceStart: Sendable {
+  public let workspace: Workspace
+  /// Whether this call started it; otherwise it ran already.
+  public let wasStarted: Bool
+  /// What it was started anew for.
+  public let changes: [SettingChange]
 }
 
 /// A workspace and whether it runs, as the runtime and the kernel say now.

@@ -21,11 +21,19 @@ public enum FileSystem {
   }
 
   /// Replaces a file so that a crash leaves either the old content or the new one: temporary file, fsync, rename, fsync of the folder.
-  public static func writeAtomically(_ bytes: [UInt8], to path: FilePath, mode: UInt32 = 0o644) throws(FileSystemError) {
+  ///
+  /// - Parameter ownedByFolder: Root's file belongs to the folder's owner then, for one that people go on with under their own name.
+  public static func writeAtomically(
+    _ bytes: [UInt8], to path: FilePath, mode: UInt32 = 0o644, ownedByFolder: Bool = false
+  ) throws(FileSystemError) {
     let folder = path.removingLastComponent()
     let temporary = folder.appending(".\(path.lastComponent?.string ?? "file").\(uniqueSuffix())")
     do {
       let file = try OwnedDescriptor.create(temporary, mode: mode)
+      if ownedByFolder, geteuid() == 0, let owner = try status(folder.isEmpty ? "." : folder, followingLink: true) {
+        let raw = file.rawValue
+        try check("fchown", path) { fchown(raw, owner.uid, owner.gid) }
+      }
       try file.write(bytes.span.bytes)
       try file.sync()
       try rename(temporary, to: path)

@@ -99,6 +99,20 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     try check("lseek", path) { lseek(raw, 0, SEEK_SET) }
   }
 
+  /// Goes on reading or writing at `offset`, in bytes from the start.
+  public borrowing func seek(to offset: Int64) throws(FileSystemError) {
+    let raw = rawValue
+    try check("lseek", path) { lseek(raw, off_t(offset), SEEK_SET) }
+  }
+
+  /// Up to `count` bytes from `offset`, wherever the current position is.
+  public borrowing func read(at offset: Int64, count: Int) throws(FileSystemError) -> [UInt8] {
+    let raw = rawValue
+    var bytes = [UInt8](repeating: 0, count: count)
+    let filled = try check("pread", path) { pread(raw, &bytes, count, off_t(offset)) }
+    return Array(bytes[..<filled])
+  }
+
   /// Waits until the file's data is on the disk.
   public borrowing func sync() throws(FileSystemError) {
     let raw = rawValue

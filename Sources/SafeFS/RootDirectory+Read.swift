@@ -23,6 +23,18 @@ extension RootDirectory {
     try openFollowing(path, flags: CInt(CL_O_PATH))?.status()
   }
 
+  /// Opens a file or folder for reading, links followed within the root; nil when there is nothing.
+  ///
+  /// - Throws: `ENOTSUP` for devices, FIFOs and sockets: opening one can have effects, so it is not done.
+  public borrowing func openFollowing(_ path: RelativePath) throws(FileSystemError) -> OwnedDescriptor? {
+    guard let found = try openFollowing(path, flags: CInt(CL_O_PATH)) else { return nil }
+    let kind = try found.status().kind
+    guard kind == .file || kind == .directory else { throw FileSystemError(call: "open", path: found.path, errno: .notSupported) }
+    // By the descriptor, so that it is what was looked at.
+    let raw = try check("open", found.path) { cl_open("/proc/self/fd/\(found.rawValue)", O_RDONLY | O_CLOEXEC, 0) }
+    return OwnedDescriptor(owning: raw, path: found.path)
+  }
+
   /// All extended attributes of a file or folder; none for what cannot have any. A final link is not followed.
   public borrowing func extendedAttributes(_ path: RelativePath) throws(FileSystemError) -> [String: [UInt8]] {
     let object = path.isRoot ? root.path : root.path.appending(path.string)

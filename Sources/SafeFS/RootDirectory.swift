@@ -13,6 +13,9 @@ public struct RootDirectory: ~Copyable {
     root = try OwnedDescriptor.directory(path)
   }
 
+  /// An open folder as the root.
+  public init(_ folder: consuming OwnedDescriptor) { root = folder }
+
   deinit { if let cachedParent { close(cachedParent.descriptor) } }
 
   /// What is at `path`; the last component is not followed when it is a link.
@@ -79,6 +82,13 @@ public struct RootDirectory: ~Copyable {
       }
     let folder = try parent(of: path, creating: true)
     try check("mknodat", full(path)) { mknodat(folder, path.name, type | 0o600, cl_makedev(major, minor)) }
+  }
+
+  /// Gives what is at `source` another name, in place of what has that name. Links are renamed themselves.
+  public mutating func rename(_ source: RelativePath, to target: RelativePath) throws(FileSystemError) {
+    let from = OwnedDescriptor(owning: try duplicate(parent(of: source, creating: false), source), path: full(source))
+    let folder = try parent(of: target, creating: false)
+    try check("renameat", full(target)) { renameat(from.rawValue, source.name, folder, target.name) }
   }
 
   /// Sets owner, then mode (chown clears set-user-id, so it comes first), then extended attributes (chown drops capabilities), then time.

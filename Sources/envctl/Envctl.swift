@@ -19,13 +19,14 @@ struct Envctl: ParsableCommand {
     abstract: "Reproducible container environments: pinned, proven, launched, and measured.",
     discussion: """
       Exit status: 0 as expected, 1 failed, 2 usage, 3 drift, 4 policy, 5 verification (a digest differs), \
-      6 the host cannot (runtime, kernel, permission). `run` and `exec` end with the command's own status.
+      6 the host cannot (runtime, kernel, permission). `run`, `exec` and `shell` end with the command's own status.
 
       `envctl --version` prints the version. The store lies in $ENVCTL_HOME (default: /var/lib/envctl for root, else $XDG_DATA_HOME/envctl).
       """,
     subcommands: [
-      UpCommand.self, RunCommand.self, ExecCommand.self, PsCommand.self, LogsCommand.self, DownCommand.self, CheckCommand.self,
-      BaselineCommand.self, VerifyCommand.self, LintCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self,
+      UpCommand.self, ShellCommand.self, ExecCommand.self, RunCommand.self, PsCommand.self, LogsCommand.self, CopyCommand.self,
+      DiffCommand.self, StopCommand.self, DownCommand.self, RemoveCommand.self, CheckCommand.self, BaselineCommand.self, VerifyCommand.self,
+      LintCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self,
       TrustCommand.self, GPUCommand.self, ModelCommand.self, DoctorCommand.self,
     ])
 
@@ -79,8 +80,16 @@ struct CommonOptions: ParsableArguments {
     return ContainerLauncher(home: home, reporter: reporter)
   }
 
-  func home() throws -> FilePath {
-    try Workbench.home(environment: Self.variable, isRoot: RootlessNamespace.isStartedByRoot)
+  /// For completions, which have no options of a command.
+  static func completionLauncher() throws -> ContainerLauncher { ContainerLauncher(home: try home()) }
+  static func completionCatalog() throws -> Catalog {
+    try Catalog.locate(override: variable("ENVCTL_CATALOG"), executable: "/proc/self/exe")
+  }
+
+  func home() throws -> FilePath { try Self.home() }
+
+  private static func home() throws -> FilePath {
+    try Workbench.home(environment: variable, isRoot: RootlessNamespace.isStartedByRoot)
   }
 
   private func reporter(isTerse: Bool) -> any StageReporter {

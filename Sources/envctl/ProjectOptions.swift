@@ -12,7 +12,9 @@ struct ProjectOptions: ParsableArguments {
   @Option(name: [.customShort("C"), .customLong("folder")], help: "The project's folder.", completion: .directory)
   var folder = "."
 
-  @Option(help: "The environment, for a folder without envctl.yaml.")
+  @Option(
+    help: "The environment, for a folder without envctl.yaml.",
+    completion: .custom { _, _, _ in (try? CommonOptions.completionCatalog().names()) ?? [] })
   var environment: String?
 
   @Flag(help: "Go on with what the pinning rules refuse; envctl.lock records that it was allowed.")
@@ -49,13 +51,22 @@ struct WorkspaceOptions: ParsableArguments {
   @Option(name: [.customShort("C"), .customLong("folder")], help: "The project's folder.", completion: .directory)
   var folder = "."
 
-  @Option(help: "The workspace by the name `envctl ps` lists, whatever became of its folder.")
+  @OptionGroup var label: NameOption
+
+  @Option(
+    help: "The workspace by what `envctl ps` lists first, whatever became of its folder.",
+    completion: .custom { _, _, _ in (try? CommonOptions.completionLauncher().workspaceIDs()) ?? [] })
   var workspace: String?
 
-  func id() throws -> String {
+  func validate() throws {
+    if workspace != nil, label.name != nil { throw ValidationError("--workspace names one already; leave --name out") }
+  }
+
+  /// - Parameter name: Instead of the one on the command line.
+  func id(name: String? = nil) throws -> String {
     guard let workspace else {
       do {
-        return Workspace.id(forFolder: try FileSystem.canonicalPath(FilePath(folder)))
+        return Workspace.id(forFolder: try FileSystem.canonicalPath(FilePath(folder)), name: name ?? label.name)
       } catch {
         throw NoSuchFolder(folder: folder, underlying: error)
       }
@@ -68,6 +79,23 @@ struct WorkspaceOptions: ParsableArguments {
   }
 }
 
+/// Which of several workspaces of one folder.
+struct NameOption: ParsableArguments {
+  @Option(
+    help: "One of several workspaces of the folder: lowercase letters, digits and hyphens.",
+    completion: .custom { _, _, _ in
+      let folder = try? FileSystem.canonicalPath(".").string
+      return ((try? CommonOptions.completionLauncher().list()) ?? []).filter { $0.workspace.folder == folder }.compactMap(\.workspace.name)
+    })
+  var name: String?
+
+  func validate() throws {
+    if let name, !Workspace.isName(name) {
+      throw ValidationError("'\(name)' cannot be a workspace's name: 1 to 20 lowercase letters, digits and hyphens")
+    }
+  }
+}
+
 /// A project's folder that is not there any more may still have a workspace.
 struct NoSuchFolder: Diagnostic {
   let folder: String
@@ -77,18 +105,6 @@ struct NoSuchFolder: Diagnostic {
   var cause: (any Error)? { underlying }
   var hint: String? { "`envctl ps` lists the workspaces; name one with --workspace" }
   var exitCode: EnvCore.ExitCode { .usage }
-}
-
-/// A variable given as NAME=VALUE.
-struct VariableOption: ExpressibleByArgument {
-  let name: String
-  let value: String
-
-  init?(argument: String) {
-    guard let equals = argument.firstIndex(of: "="), equals != argument.startIndex else { return nil }
-    name = String(argument[..<equals])
-    value = String(argument[argument.index(after: equals)...])
-  }
 }
 
 /// Which GPUs a container gets.

@@ -1,15 +1,12 @@
-/// The commands that work on workspaces that are there: ps, exec, logs, down.
+/// The commands that look after workspaces: ps, logs, stop, down, rm.
 import ArgumentParser
-import EnvBundle
 import EnvCore
 import EnvLaunch
-import EnvReport
-import Glibc
-import SafeFS
 
 /// A workspace for machines.
 struct WorkspaceDocument: Encodable {
   var id: String
+  var name: String?
   var folder: String
   var environment: String
   var image: Digest
@@ -21,6 +18,7 @@ struct WorkspaceDocument: Encodable {
 
   init(_ status: WorkspaceStatus) {
     id = status.workspace.id
+    name = status.workspace.name
     folder = status.workspace.folder
     environment = status.workspace.environment
     image = status.workspace.image.digest
@@ -39,9 +37,9 @@ struct PsCommand: ReportingCommand {
     let list = try common.launcher().list()
     guard common.format == .text else { return try Console.printJSON(list.map(WorkspaceDocument.init)) }
     let rows =
-      [["WORKSPACE", "STATE", "ENVIRONMENT", "FOLDER"]]
-      + list.map { [$0.workspace.id, $0.state.rawValue, $0.workspace.environment, $0.workspace.folder] }
-    let widths = (0..<4).map { column in rows.map { $0[column].count }.max() ?? 0 }
+      [["WORKSPACE", "NAME", "STATE", "ENVIRONMENT", "FOLDER"]]
+      + list.map { [$0.workspace.id, $0.workspace.name ?? "-", $0.state.rawValue, $0.workspace.environment, $0.workspace.folder] }
+    let widths = (0..<5).map { column in rows.map { $0[column].count }.max() ?? 0 }
     for row in rows {
       let cells = zip(row, widths).map { cell, width in cell + String(repeating: " ", count: width - cell.count) }
       try Console.printResult(cells.joined(separator: "  ").trimmingTrailingSpaces)
@@ -49,70 +47,60 @@ struct PsCommand: ReportingCommand {
   }
 }
 
-struct ExecCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "exec", abstract: "Run a command in the project's workspace; ends with the command's status.")
-  @OptionGroup var common: CommonOptions
-  @OptionGroup var options: WorkspaceOptions
-
-  @Option(name: .customLong("env"), help: "A variable for the command: NAME=VALUE.")
-  var variables: [VariableOption] = []
-
-  @Option(help: "The user the command runs as.")
-  var user: String?
-
-  @Argument(parsing: .captureForPassthrough, help: "The command and its arguments, after --.")
-  var command: [String] = []
-
-  func run() throws {
-    if command.asksForHelp { throw CleanExit.helpRequest(self) }
-    var request = ExecRequest(try command.passedThrough())
-    request.user = user
-    request.terminal = Terminal.isInteractive
-    for variable in variables { request.environment[variable.name] = variable.value }
-    let id = try options.id()
-    throw Ending(status: try endingAsShell { try common.launcher().exec(request, in: id).code })
-  }
-}
-
-struct RunCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Run a command in a fresh, throw-away container of the project's environment; ends with its status.")
-  @OptionGroup var common: CommonOptions
-  @OptionGroup var options: ProjectOptions
-  @OptionGroup var gpus: GPUOptions
-  @OptionGroup(title: "Limits") var limits: ResourceOptions
-
-  @Option(name: .customLong("env"), help: "A variable for the command: NAME=VALUE.")
-  var variables: [VariableOption] = []
-
-  @Argument(parsing: .captureForPassthrough, help: "The command and its arguments, after --.")
-  var command: [String] = []
-
-  func run() throws {
-    if command.asksForHelp { throw CleanExit.helpRequest(self) }
-    let gpu = try gpus.request
-    let workbench = try options.workbench(common, isTerse: true, asRoot: true)
-    let project = try options.project(workbench.catalog)
-    let limits = try limits.request(over: project.resources)
-    let command = try command.passedThrough()
-    let variables = variables.map { ($0.name, $0.value) }
-    throw Ending(
-      status: try endingAsShell {
-        try workbench.run(
-          project, gpu: gpu, limits: limits, command: command, terminal: Terminal.isInteractive, variables: variables)
-      })
-  }
-}
-
 struct LogsCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "logs", abstract: "Print what the workspace's first process wrote.")
+  static let configuration = CommandConfiguration(
+    commandName: "logs", abstract: "Print what the workspace's first process wrote, and commands that were left.")
   @OptionGroup var common: CommonOptions
   @OptionGroup var options: WorkspaceOptions
 
+  @Flag(name: [.customShort("f"), .long], help: "Go on with what is written later, until the workspace stops.")
+  var follow = false
+
+  @Option(name: [.customShort("n"), .long], help: "Only so many lines from the end.")
+  var tail: Int?
+
+  func validate() throws {
+    if let tail, tail < 0 { throw ValidationError("--tail is a number of lines") }
+  }
+
   func run() throws {
-    let path = try common.launcher().logFile(of: try options.id())
-    try OwnedDescriptor.read(path).forEachChunk { try Console.printBytes($0) }
+    try common.launcher().readLog(of: try options.id(), tail: tail, following: follow) { try Console.printBytes($0) }
+  }
+}
+
+struct StopCommand: ReportingCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "stop", abstract: "Stop the project's workspace; the changes made in it stay for the next up.")
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var options: WorkspaceOptions
+
+  @Option(help: "Seconds the processes get to end by themselves.")
+  var grace = 10
+
+  func run() throws {
+    let id = try options.id()
+    let launcher = try common.launcher()
+    let wasRunning = try launcher.stop(id, grace: .seconds(grace))
+    guard common.format == .text else { return try Console.printJSON(WorkspaceDocument(try launcher.state(of: id))) }
+    try Console.printResult("workspace \(id): \(wasRunning ? "stopped" : "was not running")")
+  }
+}
+
+struct RemoveCommand: ReportingCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rm", abstract: "Remove the project's workspace, which does not run, with the changes made in it; the image stays.")
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var options: WorkspaceOptions
+
+  @Flag(help: "Remove every workspace that does not run.")
+  var all = false
+
+  func run() throws {
+    let launcher = try common.launcher()
+    let ids = all ? try launcher.list().filter { $0.state == .stopped }.map(\.workspace.id) : [try options.id()]
+    for id in ids { try launcher.removeStopped(id) }
+    guard common.format == .text else { return try Console.printJSON(ids) }
+    try Console.printResult(ids.map { "workspace \($0): removed" })
   }
 }
 
@@ -129,33 +117,6 @@ struct DownCommand: ReportingCommand {
     let id = try options.id()
     try common.launcher().remove(id, grace: .seconds(grace))
     try Console.printResult("workspace \(id): removed")
-  }
-}
-
-/// A command that could not be started ends as in a shell: 127 when it is not there, 126 when it cannot be executed.
-private func endingAsShell(_ body: () throws -> Int32) throws -> Int32 {
-  do {
-    return try body()
-  } catch let error as LaunchError {
-    Console.tell(ErrorText(error))
-    return error.commandStatus
-  }
-}
-
-enum Terminal {
-  /// A person sits at both ends.
-  static var isInteractive: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 }
-}
-
-extension [String] {
-  /// What stands before `--` is for envctl, also where the parser takes it for the command.
-  fileprivate var asksForHelp: Bool { first == "--help" || first == "-h" }
-
-  /// The command after `--`, which the parser leaves in place.
-  fileprivate func passedThrough() throws -> [String] {
-    let command = first == "--" ? Array(dropFirst()) : self
-    guard !command.isEmpty else { throw ValidationError("name a command after --, such as: -- python3 train.py") }
-    return command
   }
 }
 

@@ -50,6 +50,7 @@ final class LaunchFixture {
     try write("kept", to: path.appending("lower/kept"))
     try write("hidden", to: path.appending("lower/hidden"))
     try write("old", to: path.appending("opaque/old"))
+    for name in ["changed", "kept", "gone"] { try write(name, to: path.appending("tmp/" + name)) }
     try write("no program", to: path.appending("lower/plain"))
   }
 
@@ -66,7 +67,7 @@ final class LaunchFixture {
     _ = try Command("/bin/cp", [#require(Tool.path("busybox")).string, path.appending("bin/busybox").string]).runSuccessfully()
     for name in [
       "sh", "true", "cat", "sleep", "id", "env", "ls", "touch", "mount", "unshare", "hostname", "kill", "wc", "tty", "chroot", "mkdir",
-      "chmod", "rm", "grep",
+      "chmod", "rm", "grep", "stty", "ln", "mkfifo", "setsid", "ps", "mv", "chown",
     ] {
       try root.makeSymlink(RelativePath("bin/" + name), target: "busybox")
     }
@@ -78,6 +79,13 @@ final class LaunchFixture {
 
   func setLayersBelow(_ more: [FilePath]) throws { try setLayers(more + [layers.appending("1"), layers.appending("2")]) }
   func setLayersAbove(_ more: [FilePath]) throws { try setLayers([layers.appending("1"), layers.appending("2")] + more) }
+
+  /// The same layers as another image.
+  func setDigest(_ digest: Digest) throws {
+    let old = try launchImage()
+    let new = LaunchImage(digest: digest, config: old.config, layers: old.layers.map { FilePath($0) })
+    try FileSystem.writeAtomically(try CanonicalJSON.encode(new), to: image)
+  }
 
   private func setLayers(_ paths: [FilePath]) throws {
     let old = try launchImage()

@@ -126,15 +126,6 @@ import Testing
     #expect(try fixture.leftovers() == [])
   }
 
-  @Test func otherSettingsAreRefusedByName() throws {
-    let fixture = try LaunchFixture()
-    try fixture.run(["start", fixture.project.string])
-    let outcome = try fixture.run(["start", fixture.project.string, "--env", "NEW=1"])
-    #expect(outcome.code == 1)
-    #expect(outcome.errors.contains("was made with another set of variables"))
-    #expect(outcome.errors.contains("hint: envctl down"))
-  }
-
   @Test func outputOfACommandGoesToTheLog() throws {
     let fixture = try LaunchFixture()
     try fixture.run(["start", fixture.project.string, "--", "sh", "-c", "echo hello; echo oops >&2; sleep 60"])

@@ -21,7 +21,8 @@ extension FileDescriptor {
   func writeLine(_ text: String) { _ = try? writeAll((text + "\n").utf8) }
 }
 
-/// `HOME IMAGE.json run|exec|start|list|stop|down [FOLDER] [--tty] [--env N=V] [--user U] [--cwd D] [--devices FILE] [-- COMMAND…]`
+/// `HOME IMAGE.json run|exec|shell|start|list|stop|down|rm|diff|copy [FOLDER] [--tty] [--name N] [--recreate] [--owner] [--env N=V] [--user U]
+/// [--cwd D] [--devices FILE] [-- COMMAND…]`; after `copy` comes `-- FROM TO`, where `:` begins a path in the workspace.
 func drive(_ arguments: [String]) throws -> Int32 {
   let launcher = ContainerLauncher(home: FilePath(arguments[0]), reporter: TellingReporter())
   let image = try CanonicalJSON.decode(LaunchImage.self, from: try FileSystem.readFile(FilePath(arguments[1])), object: arguments[1])
@@ -29,10 +30,14 @@ func drive(_ arguments: [String]) throws -> Int32 {
   let command = arguments[split...].isEmpty ? nil : Array(arguments[(split + 1)...])
   var request = LaunchRequest(hostname: "test", command: command)
   var positional: [String] = []
+  var (name, recreates, mapsOwner): (String?, Bool, Bool) = (nil, false, false)
   var rest = arguments[3..<split]
   while let word = rest.popFirst() {
     switch word {
     case "--tty": request.terminal = true
+    case "--name": name = rest.popFirst()
+    case "--recreate": recreates = true
+    case "--owner": mapsOwner = true
     case "--user": request.user = rest.popFirst()
     case "--cwd": request.workingDirectory = rest.popFirst()
     case "--devices":
@@ -45,27 +50,38 @@ func drive(_ arguments: [String]) throws -> Int32 {
     }
   }
   let folder = positional.first.map { FilePath($0) } ?? "/"
-  var id: String { Workspace.id(forFolder: folder) }
+  var id: String { Workspace.id(forFolder: folder, name: name) }
   switch arguments[2] {
   case "run":
     if folder != "/" { request.mounts = [BindMount(source: folder.string, destination: "/workspace")] }
+    if mapsOwner, let owner = try FileSystem.status(folder) { request.mounts[0].owner = FileOwner(uid: owner.uid, gid: owner.gid) }
     return try launcher.run(request, image: image).code
-  case "exec":
+  case "exec", "shell":
     var exec = ExecRequest(command ?? [])
     exec.terminal = request.terminal
     exec.user = request.user
     exec.workingDirectory = request.workingDirectory
     exec.environment = request.environment
-    return try launcher.exec(exec, in: id).code
+    return try arguments[2] == "shell" ? launcher.shell(exec, in: id).code : launcher.exec(exec, in: id).code
   case "start":
     request.mounts = [BindMount(source: folder.string, destination: "/workspace")]
-    let result = try launcher.start(WorkspaceRequest(folder: folder, environment: "test", image: image, launch: request))
+    let wanted = WorkspaceRequest(folder: folder, name: name, environment: "test", image: image, launch: request)
+    let result = try launcher.start(wanted, discardingChanges: recreates)
     FileDescriptor.standardOutput.writeLine("\(result.wasStarted ? "started" : "found") \(result.workspace.id)")
   case "list":
     for status in try launcher.list() {
       FileDescriptor.standardOutput.writeLine("\(status.workspace.id) \(status.state.rawValue) \(status.pid ?? 0)")
     }
   case "stop": try launcher.stop(id, grace: .seconds(3))
+  case "rm": try launcher.removeStopped(id)
+  case "diff":
+    for change in try launcher.changes(in: id) { FileDescriptor.standardOutput.writeLine("\(change.kind.rawValue) \(change.path)") }
+  case "copy":
+    let ends = (command ?? []).map {
+      CopyEnd(workspace: $0.hasPrefix(":") ? id : nil, path: $0.hasPrefix(":") ? String($0.dropFirst()) : $0)
+    }
+    let result = try launcher.copy(ends[0], to: ends[1])
+    FileDescriptor.standardOutput.writeLine("\(result.files) \(result.leftOut.joined(separator: " "))")
   case "down": try launcher.remove(id, grace: .seconds(3))
   default: return 2
   }

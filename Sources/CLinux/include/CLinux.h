@@ -32,3 +32,4 @@ int cl_unshare_mount_namespace(void);
 #include "CLinuxMount.h"
 #include "CLinuxNamespace.h"
 #include "CLinuxProcess.h"
+#include "CLinuxTerminal.h"

@@ -11,11 +11,11 @@ import Testing
     let baseline = try baseline {
       $0.operators = ["exp": 0.25]
       $0.contents = ["paddlepaddle": "1"]
-      $0.libraries["/opt/dist-packages/paddle/libmkl.so"] = "1"
+      $0.libraries["/srv/dist-packages/paddle/libmkl.so"] = "1"
     }
     func changed(_ training: inout FakeTraining) {
       training.contents = ["paddlepaddle": "1"]
-      training.libraries["/opt/dist-packages/paddle/libmkl.so"] = "1"
+      training.libraries["/srv/dist-packages/paddle/libmkl.so"] = "1"
       training.operators = operators
       change(&training)
     }
@@ -66,16 +66,16 @@ import Testing
   @Test func aLibraryFromElsewhereIsOneDifference() throws {
     let found = try suspects(.precision) {
       $0.libraries["/usr/lib/libm.so.6"] = nil
-      $0.libraries["/opt/fast/libm.so.6"] = "7"
+      $0.libraries["/srv/fast/libm.so.6"] = "7"
     }
     #expect(found.count == 1)
-    #expect(found[0].hasPrefix("library libm.so.6 is /opt/fast/libm.so.6 (sha256:777"))
+    #expect(found[0].hasPrefix("library libm.so.6 is /srv/fast/libm.so.6 (sha256:777"))
   }
 
   @Test func thePackageAnswersForItsObjects() throws {
     let found = try suspects(.semantics) {
       $0.packages["paddlepaddle"] = "3.0.0"
-      $0.libraries["/opt/dist-packages/paddle/libmkl.so"] = "7"
+      $0.libraries["/srv/dist-packages/paddle/libmkl.so"] = "7"
     }
     #expect(found == ["package paddlepaddle is 3.0.0, was 2.6.2 (and 1 of its shared objects)"])
   }

@@ -27,6 +27,8 @@ public enum DriftError: Diagnostic {
   case foreignWorkload(baseline: String, expected: Workload, actual: Workload)
   /// The run is longer than the baseline, or evaluates where the baseline does not.
   case notCovered(baseline: String, precision: Precision, reason: String)
+  /// A training of one's own records what its baseline has not.
+  case notInBaseline(name: String)
   /// An observation that cannot become a baseline.
   case cannotRecord(reason: String)
 
@@ -49,6 +51,7 @@ public enum DriftError: Diagnostic {
     case .foreignWorkload(let baseline, let expected, let actual):
       "baseline '\(baseline)' was measured with \(expected), the run is of \(actual)"
     case .notCovered(let baseline, let precision, let reason): "baseline '\(baseline)' does not cover the \(precision) run: \(reason)"
+    case .notInBaseline(let name): "the run records \(name), which the baseline does not have"
     case .cannotRecord(let reason): "the run cannot become a baseline: \(reason)"
     }
   }
@@ -60,17 +63,18 @@ public enum DriftError: Diagnostic {
   public var hint: String? {
     switch self {
     case .foreignSchema, .foreignBaselineSchema: "use the envctl that belongs to it, or record it anew with this one"
+    case .notInBaseline: "the training was changed: record it anew with 'envctl baseline record'"
     case .foreignWorkload, .notCovered: "record a baseline of this workload with 'envctl baseline record'"
     case .malformedRecord, .notFinite, .truncatedStream, .missingEnd, .emptyStream, .unexpectedRecord:
       "the workload's own messages are on its standard error"
-    case .cannotRecord: "a baseline needs a complete run of every precision"
+    case .cannotRecord: "a baseline needs a complete run, of the reference workload in every precision"
     case .unreadableBaseline, .inconsistentBaseline: nil
     }
   }
 
   public var exitCode: ExitCode {
     switch self {
-    case .foreignSchema, .foreignBaselineSchema, .foreignWorkload, .notCovered: .usage
+    case .foreignSchema, .foreignBaselineSchema, .foreignWorkload, .notCovered, .notInBaseline: .usage
     case .unreadableBaseline, .inconsistentBaseline: .verification
     default: .failed
     }

@@ -51,6 +51,7 @@ extension Workbench {
   func write(_ lock: EnvironmentLock, _ previous: EnvironmentLock?, in project: ProjectFile) throws -> LockOutcome {
     var lock = lock
     lock.baseline = try baseline(of: lock.resolved, manifests: lock.images.values.map(\.manifest.digest))?.digest
+    lock.programBaseline = try programBaseline(of: project)?.1
     if lock != previous { try lock.write(in: project.folder) }
     return LockOutcome(lock: lock, previous: previous)
   }

@@ -14,10 +14,11 @@ extension Workbench {
   public func recordBaseline(_ environment: ReadyEnvironment, _ project: ProjectFile) throws -> Baseline {
     // One that is there and cannot be read stops us before the training: its measured bands would be lost.
     let previous = environment.hasBaseline ? try baseline(of: environment) : nil
-    let (observation, status) = try observe(environment, project, CheckRequest(profile: .full))
-    guard status.isSuccess else { throw FlowError.workloadFailed(status: "\(status)") }
+    let recorder = WorkloadRecorder()
+    let ending = try observe(environment, project, CheckRequest(profile: .full), recorder)
+    guard ending.failure == nil else { throw FlowError.workloadFailed(status: "\(ending)") }
     return try Baseline(
-      name: environment.name, image: environment.image.manifestDigest, observation: observation,
+      name: environment.name, image: environment.image.manifestDigest, observation: recorder.observation,
       bands: previous?.bands ?? Self.referenceBands, measurements: previous?.measurements ?? [])
   }
 }

@@ -42,7 +42,7 @@ extension Workbench {
       if let verdict = memory.recall() {
         return UpResult(workspace: status, wasStarted: wasStarted, verdict: verdict, isVerdictNew: false)
       }
-      let verdict = try check(environment, project, CheckRequest(profile: profile))
+      let verdict = try check(environment, project, CheckRequest(profile: profile)).verdict
       // Only good news is remembered: whoever mends a drift wants it measured again.
       if verdict.exitCode == .asExpected { try memory.remember(verdict) }
       return UpResult(workspace: status, wasStarted: wasStarted, verdict: verdict, isVerdictNew: true)
@@ -81,7 +81,7 @@ extension Workbench {
 
 extension ReadyEnvironment {
   /// The project's folder at `/workspace`, the project's variables, and its devices.
-  fileprivate func launchRequest(_ project: ProjectFile, _ devices: DeviceInjection?) -> LaunchRequest {
+  func launchRequest(_ project: ProjectFile, _ devices: DeviceInjection?) -> LaunchRequest {
     var request = LaunchRequest(hostname: hostname)
     request.mounts = [BindMount(source: project.mount.string, destination: "/workspace")]
     request.workingDirectory = "/workspace"

@@ -72,6 +72,18 @@ extension EnvctlTests {
       #expect(verdict["breakages"].items.contains { $0["operator"].string != nil && $0["step"].int != nil })
     }
 
+    @Test func ownTrainingReproducesItself() throws {
+      let program = try Shared.program("own", "check: { command: [python3, paddle_train.py] }\n")
+      for name in ["envctl_record.py", "paddle_train.py"] {
+        try #require(Tool.run("cp", "\(Program.checkout)/images/examples/\(name)", program.folder.string).status == 0)
+      }
+      let record = try program("baseline", "record")
+      #expect(record.status == 0, "\(record.errors)")
+      let check = try program("check", "--format", "json")
+      #expect(check.status == 0, "\(check.errors)")
+      #expect(try check.json()["outcome"].string == "identical")
+    }
+
     @Test func interruptedCheckIsNoVerdict() throws {
       let program = try Shared.program("check")
       try #require(program("run", "--", "true").status == 0)

@@ -1,0 +1,113 @@
+/// The report of the reference workload's check.
+import EnvCore
+import EnvDrift
+
+extension CheckReport {
+  /// - Parameter run: nil where only the verdict is known, as for one that is remembered.
+  public init(_ verdict: Verdict, _ observation: Observation, against baseline: Baseline, run: RunFacts?) {
+    let profile = verdict.profile.map { ", profile \($0)" } ?? ""
+    self.init(
+      standing: Standing(verdict.outcome), outcome: verdict.outcome.rawValue, sentence: verdict.reading, exitCode: verdict.exitCode,
+      subject: "\(verdict.workload)\(profile), against the baseline of \(verdict.baseline)",
+      lines: VerdictText(verdict, isRemembered: false).lines)
+    // float64 first: it says whether the computation is the same, float32 only how it was carried out.
+    let trainings = observation.trainings.sorted { $0.key > $1.key }.map(\.value)
+    for training in trainings {
+      guard let expected = baseline.trajectories[training.header.precision], let band = baseline.bands[training.header.precision] else {
+        continue
+      }
+      curves.append(Curve(training, expected, band))
+      if let scatter = Scatter(training, expected, band) { scatters.append(scatter) }
+    }
+    rows = verdict.measurements.sorted { $0.precision > $1.precision }.flatMap(Row.rows)
+    breakages = verdict.breakages.map(\.description)
+    differences = verdict.differences
+    if let run { add(run) }
+    for training in trainings { facts += Self.facts(of: training) }
+    if let environment = trainings.first?.header.environment { facts += Self.facts(of: environment) }
+    facts.append(("Baseline measured on", Self.machine(of: baseline.environment)))
+  }
+
+  private static func facts(of training: Observation.Training) -> [(name: String, value: String)] {
+    let precision = training.header.precision.rawValue
+    var facts: [(name: String, value: String)] = []
+    if let last = training.evaluations.last {
+      let metrics = "AUC \(decimal(last.auc, digits: 4)), KS \(decimal(last.ks, digits: 4))"
+      facts.append(("Test scores, \(precision)", "\(metrics) after step \(last.step)"))
+    }
+    let seconds = training.steps.map(\.seconds).sorted()
+    if !seconds.isEmpty {
+      let memory = training.end.map { ", \(ByteCount($0.peakMemoryBytes)) at most" } ?? ""
+      let milliseconds = decimal(seconds[seconds.count / 2] * 1000, digits: 0)
+      facts.append(
+        ("Steps, \(precision)", "\(training.steps.count) of \(training.header.steps), \(milliseconds) ms each (median)\(memory)"))
+    }
+    return facts
+  }
+
+  private static func facts(of environment: Environment) -> [(name: String, value: String)] {
+    let packages = ["paddlepaddle", "paddlepaddle-gpu", "numpy"].compactMap { name in environment.packages[name].map { "\(name) \($0)" } }
+    return [
+      ("Measured on", machine(of: environment)), ("Python", ([environment.python] + packages).joined(separator: ", ")),
+    ]
+  }
+
+  private static func machine(of environment: Environment) -> String {
+    "\(environment.cpu.model), Linux \(environment.platform.kernel), \(environment.platform.libc)"
+  }
+}
+
+extension CheckReport.Standing {
+  init(_ outcome: Verdict.Outcome) {
+    switch outcome {
+    case .identical: self = .identical
+    case .equivalent: self = .equivalent
+    case .driftPrecision, .driftSemantics: self = .drift
+    case .broken: self = .broken
+    }
+  }
+}
+
+extension CheckReport.Curve {
+  init(_ training: Observation.Training, _ expected: Baseline.Trajectory, _ band: Band) {
+    let shown = expected.loss.prefix(max(training.header.steps, 1))
+    self.init(
+      name: "\(training.header.precision) loss",
+      baseline: shown.enumerated().map { Plot.Point(Double($0.offset + 1), $0.element) },
+      run: training.steps.map { Plot.Point(Double($0.step), $0.loss) }, band: band.loss)
+  }
+}
+
+extension CheckReport.Scatter {
+  /// Of the last evaluation; nil where there is none to compare.
+  init?(_ training: Observation.Training, _ expected: Baseline.Trajectory, _ band: Band) {
+    guard let actual = training.evaluations.last, let match = expected.evaluations.first(where: { $0.step == actual.step }),
+      match.scores.count == actual.scores.count
+    else { return nil }
+    self.init(
+      name: "\(training.header.precision) scores", step: actual.step, pairs: zip(match.scores, actual.scores).map { Plot.Point($0, $1) },
+      band: band.score)
+  }
+}
+
+extension CheckReport.Row {
+  /// Losses and scores, and what else differs where that alone decides.
+  fileprivate static func rows(of measurement: Measurement) -> [Self] {
+    var rows = [
+      Self("\(measurement.precision) loss", measurement.loss), Self("\(measurement.precision) scores", measurement.score),
+    ]
+    if let first = measurement.firstBeyondBand, first.place != .loss, first.place != .scores {
+      rows.append(
+        Self(
+          name: "\(measurement.precision) \(first.place.rawValue)", largest: first.magnitude, step: first.step, band: first.band,
+          agreement: .beyondBand))
+    }
+    return rows
+  }
+
+  private init(_ name: String, _ extent: Extent) {
+    let agreement: Agreement = extent.largest == 0 ? .equalBits : extent.largest <= extent.band ? .withinBand : .beyondBand
+    self.init(
+      name: name, largest: extent.largest, step: extent.step == 0 ? nil : extent.step, band: extent.band, agreement: agreement)
+  }
+}

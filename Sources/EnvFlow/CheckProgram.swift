@@ -62,7 +62,7 @@ extension Workbench {
     let shelf = CheckShelf(store, project: project.folder)
     let recorder = ProgramRecorder(
       LiveRun(id: start.id, environment: environment.name, started: start.started, command: program.command, against: comparison),
-      file: try shelf.open(start), watcher: request.watcher)
+      file: try shelf.open(start), keepsBytes: request.records != nil, watcher: request.watcher)
     let ending = try observe(environment, project, program, request, recorder)
     let run = start.facts(of: environment, command: program.command + request.arguments, ending: "\(ending)")
     let verdict = try reporter.stage("judge") { _ in
@@ -163,20 +163,23 @@ private final class ProgramRecorder {
   private(set) var lastMessages: [String] = []
   private(set) var reader = ProgramRunReader()
   let file: RecordFile?
+  /// A night's log need not be held in memory when the store has it.
+  private let keepsBytes: Bool
   var progress: @Sendable (StageProgress) -> Void = { _ in }
   private var live: LiveRun?
   private var memory = ProcessMemory()
   private let watcher: (any CheckWatcher)?
 
-  init(_ live: LiveRun? = nil, file: RecordFile? = nil, watcher: (any CheckWatcher)? = nil) {
+  init(_ live: LiveRun? = nil, file: RecordFile? = nil, keepsBytes: Bool = false, watcher: (any CheckWatcher)? = nil) {
     self.live = live
     self.file = file
+    self.keepsBytes = keepsBytes
     self.watcher = watcher
     if let live { watcher?.changed(to: live) }
   }
 
   func read(_ line: String) {
-    bytes += Array((line + "\n").utf8)
+    if keepsBytes { bytes += Array((line + "\n").utf8) }
     file?.append(line)
     // A faulty line is among the reader's faults, which the judge sees; the stream goes on.
     switch try? reader.read(line) {

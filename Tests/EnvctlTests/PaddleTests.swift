@@ -43,8 +43,14 @@ extension EnvctlTests {
 
     @Test(arguments: ["adam-epsilon", "layernorm-epsilon", "weight-bit", "batchnorm-momentum", "gelu-tanh"])
     func plantedChangeIsDrift(_ plant: String) throws {
-      let check = try Shared.program("check")("check", "--format", "json", "--", "--plant", plant)
+      let program = try Shared.program("check")
+      let check = try program("check", "--format", "json", "--report", "page.html", "--", "--plant", plant)
       #expect(check.status == 3, "\(check.errors)")
+      let page = String(decoding: try FileSystem.readFile(program.folder.appending("page.html")), as: UTF8.self)
+      for part in ["</span>drift: semantics</h1>", "<h3>float64 loss: baseline and run</h3>", "<h3>float32 scores, after step 50</h3>"] {
+        #expect(page.contains(part))
+      }
+      #expect(try program("report", "--format", "text").output.hasPrefix("verdict: drift: semantics\n"))
       let verdict = try check.json()
       #expect(verdict["outcome"].string == "drift: semantics")
       let measurement = try #require(verdict["measurements"].items.first { $0["precision"].string == "float64" })

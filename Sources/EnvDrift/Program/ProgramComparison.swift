@@ -39,6 +39,8 @@ public struct ProgramExtent: Codable, Hashable, Sendable {
   public enum Agreement: String, Codable, Sendable {
     case equalBits = "equal bits"
     case withinBand = "within band"
+    /// A digest that is another one, beside numbers that decide.
+    case otherBits = "other bits"
     case beyondBand = "beyond band"
   }
 
@@ -65,7 +67,7 @@ extension ProgramExtent {
     let hasNumbers = !(expected.series.isEmpty && expected.metrics.isEmpty && expected.scores.isEmpty)
     for tensor in expected.tensors.sorted(by: { ($0.isInput ? 0 : 1, $0.key) < ($1.isInput ? 0 : 1, $1.key) }) {
       guard let actual = run.tensors.first(where: { $0.key == tensor.key }) else { continue }
-      let differs: Agreement = tensor.isInput || !hasNumbers ? .beyondBand : .withinBand
+      let differs: Agreement = tensor.isInput || !hasNumbers ? .beyondBand : .otherBits
       found.append(
         ProgramExtent(
           name: "\(tensor.isInput ? "input" : "tensor") \(tensor.key)", agreement: actual.digest == tensor.digest ? .equalBits : differs,

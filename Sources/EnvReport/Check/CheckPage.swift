@@ -191,7 +191,7 @@ extension CheckReport.Row.Agreement {
   fileprivate var style: String {
     switch self {
     case .equalBits: "identical"
-    case .withinBand: "equivalent"
+    case .withinBand, .otherBits: "equivalent"
     case .beyondBand: "drift"
     }
   }
@@ -199,7 +199,7 @@ extension CheckReport.Row.Agreement {
   fileprivate var sign: String {
     switch self {
     case .equalBits: "="
-    case .withinBand: "≈"
+    case .withinBand, .otherBits: "≈"
     case .beyondBand: "≠"
     }
   }

@@ -59,6 +59,7 @@ extension CheckReport.Row {
       switch extent.agreement {
       case .equalBits: .equalBits
       case .withinBand: .withinBand
+      case .otherBits: .otherBits
       case .beyondBand: .beyondBand
       }
     self.init(

@@ -19,7 +19,10 @@ extension CheckReport {
       curves.append(Curve(training, expected, band))
       if let scatter = Scatter(training, expected, band) { scatters.append(scatter) }
     }
-    rows = verdict.measurements.sorted { $0.precision > $1.precision }.flatMap(Row.rows)
+    rows = verdict.measurements.sorted { $0.precision > $1.precision }.flatMap { measurement in
+      // A run that broke before its first evaluation has no scores that could agree.
+      Row.rows(of: measurement, hasScores: observation.trainings[measurement.precision]?.evaluations.isEmpty == false)
+    }
     breakages = verdict.breakages.map(\.description)
     differences = verdict.differences
     if let run { add(run) }
@@ -92,10 +95,9 @@ extension CheckReport.Scatter {
 
 extension CheckReport.Row {
   /// Losses and scores, and what else differs where that alone decides.
-  fileprivate static func rows(of measurement: Measurement) -> [Self] {
-    var rows = [
-      Self("\(measurement.precision) loss", measurement.loss), Self("\(measurement.precision) scores", measurement.score),
-    ]
+  fileprivate static func rows(of measurement: Measurement, hasScores: Bool) -> [Self] {
+    var rows = measurement.steps > 0 ? [Self("\(measurement.precision) loss", measurement.loss)] : []
+    if hasScores { rows.append(Self("\(measurement.precision) scores", measurement.score)) }
     if let first = measurement.firstBeyondBand, first.place != .loss, first.place != .scores {
       rows.append(
         Self(

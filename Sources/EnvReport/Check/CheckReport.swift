@@ -55,6 +55,8 @@ public struct CheckReport: Sendable {
     public enum Agreement: String, Sendable {
       case equalBits = "equal bits"
       case withinBand = "within band"
+      /// A digest that is another one, which alone is no drift.
+      case otherBits = "other bits"
       case beyondBand = "beyond band"
     }
     /// Such as `float64 loss`.

@@ -23,7 +23,10 @@ public struct ProjectFile: Sendable {
   /// Variables added to the image's, in the order of the file.
   public let variables: [(name: String, value: String)]
   public let gpu: GPU
+  /// `none` too where `program` is the measure: a training of one's own may take hours, and runs only when `check` is asked for.
   public let check: Check
+  /// The user's own training, where it is the measure.
+  public let program: ProgramCheck?
   /// A file with further rules about signatures; absolute.
   public let policy: FilePath?
   /// Rules about signatures as they stand in the file. What they mean is read where keys are.
@@ -41,6 +44,7 @@ public struct ProjectFile: Sendable {
     self.variables = []
     self.gpu = .none
     self.check = .quick
+    self.program = nil
     self.policy = nil
     self.verify = nil
     self.models = []
@@ -69,7 +73,11 @@ public struct ProjectFile: Sendable {
     mount = try top["mount"].map { try Self.mount($0, in: folder) } ?? folder
     variables = try top["env"].map(Self.variables) ?? []
     gpu = try top["gpu"]?.choice(GPU.self) ?? .none
-    check = try top["check"]?.choice(Check.self) ?? .quick
+    if let node = top["check"], case .mapping = node.value {
+      (check, program) = (.none, try ProgramCheck(node))
+    } else {
+      (check, program) = (try top["check"]?.choice(Check.self) ?? .quick, nil)
+    }
     policy = try top.nonNull("policy").map { folder.pushing(FilePath(try $0.nonEmptyString())).lexicallyNormalized() }
     verify = try top.nonNull("verify")
     models = try top["models"].map(ModelPin.list) ?? []

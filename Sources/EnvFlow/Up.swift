@@ -43,7 +43,7 @@ extension Workbench {
       if let verdict = memory.recall() {
         return UpResult(workspace: status, wasStarted: wasStarted, verdict: verdict, isVerdictNew: false)
       }
-      let verdict = try check(environment, project, CheckRequest(profile: profile))
+      let verdict = try checkReference(environment, project, profile, CheckRequest(.reference(profile))).verdict
       // Only good news is remembered: whoever mends a drift wants it measured again.
       if verdict.exitCode == .asExpected { try memory.remember(verdict) }
       return UpResult(workspace: status, wasStarted: wasStarted, verdict: verdict, isVerdictNew: true)
@@ -82,7 +82,7 @@ extension Workbench {
 
 extension ReadyEnvironment {
   /// The project's folder at `/workspace`, its models, variables and devices.
-  fileprivate func launchRequest(_ project: ProjectFile, _ devices: DeviceInjection?, _ models: [BindMount]) -> LaunchRequest {
+  func launchRequest(_ project: ProjectFile, _ devices: DeviceInjection?, _ models: [BindMount]) -> LaunchRequest {
     var request = LaunchRequest(hostname: hostname)
     request.mounts = [BindMount(source: project.mount.string, destination: "/workspace")] + models
     request.workingDirectory = "/workspace"

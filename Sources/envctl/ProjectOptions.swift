@@ -19,8 +19,11 @@ struct ProjectOptions: ParsableArguments {
   var allowUnpinned = false
 
   /// The tools for the project's command.
-  func workbench(_ common: CommonOptions, isTerse: Bool = false) throws -> Workbench {
-    var workbench = try common.workbench(isTerse: isTerse)
+  func workbench(_ common: CommonOptions, isTerse: Bool = false) throws -> Workbench { try workbench(common.tools, isTerse: isTerse) }
+
+  /// The tools for the project's command.
+  func workbench(_ tools: ToolOptions, isTerse: Bool = false) throws -> Workbench {
+    var workbench = try tools.workbench(isTerse: isTerse)
     workbench.allowsUnpinned = allowUnpinned
     return workbench
   }
@@ -39,7 +42,7 @@ struct ProjectOptions: ParsableArguments {
     return ProjectFile(environment: named, folder: folder)
   }
 
-  private func canonicalFolder() throws -> FilePath { try FileSystem.canonicalPath(FilePath(folder)) }
+  func canonicalFolder() throws -> FilePath { try FileSystem.canonicalPath(FilePath(folder)) }
 }
 
 /// Which workspace a command works on: that of the folder, or the one named, for a folder that has moved or gone.

@@ -37,6 +37,7 @@ let floor0: [Target] = [
 let floor1: [Target] = [
   module("OCI", ["EnvCore"]),
   module("HTTP", ["EnvCore", "CLibCurl"]),
+  module("HTTPServer", ["EnvCore"]),
   module("Hashing", ["EnvCore", "CLibCrypto"]),
   module("Signing", ["EnvCore", "CLibCrypto"]),
   module("Archive", ["EnvCore", "CLibArchive"]),
@@ -92,8 +93,8 @@ let floor6: [Target] = [
   .executableTarget(
     name: "envctl",
     dependencies: [
-      "EnvCore", "OCI", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvGPU", "CDI",
-      "EnvTrust",
+      "EnvCore", "OCI", "HTTPServer", "SafeFS", "ChildProcess", "EnvRegistry", "EnvStore", "EnvCatalog", "EnvImage", "EnvBundle", "EnvGPU",
+      "CDI", "EnvTrust",
       "EnvLaunch", "EnvHost", "EnvDrift", "EnvFlow", "EnvPolicy", "EnvModels", "EnvReport", argumentParser, system,
     ],
     swiftSettings: strict)
@@ -122,6 +123,7 @@ let testTargets: [Target] = [
     name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "CDI", "EnvLaunch", system],
     path: "Tests/LaunchDriver", swiftSettings: strict),
   tests("HTTP", ["EnvCore", "LoopbackHTTP"]),
+  tests("HTTPServer", ["EnvCore"]),
   tests("ChildProcess", ["EnvCore", system]),
   tests(
     "EnvRegistry",
@@ -145,7 +147,7 @@ let testTargets: [Target] = [
     [
       "EnvCore", "Archive", "Compression", "EnvCatalog", "EnvStore", "Hashing", "HTTP", "LoopbackHTTP", "SafeFS", "TestSupport", system,
     ]),
-  tests("EnvReport", ["EnvCore", "EnvPolicy"]),
+  tests("EnvReport", ["EnvCore", "EnvDrift", "EnvPolicy", "SafeFS", "TestSupport", system]),
   .testTarget(
     name: "EnvctlTests",
     dependencies: [

@@ -119,6 +119,8 @@ public struct EnvironmentLock: Sendable, Codable, Equatable {
   public var images: [String: Image]
   /// Digest of the baseline the environment is judged by.
   public var baseline: Digest?
+  /// Digest of `envctl.baseline.json`, by which the user's own training is judged.
+  public var programBaseline: Digest?
   public var signatures: [Signature]
   /// The pinning rules that were waived when the lock was written.
   public var allowedUnpinned: [String]

@@ -23,9 +23,12 @@ public struct ProjectFile: Sendable {
   /// Variables added to the image's, in the order of the file.
   public let variables: [(name: String, value: String)]
   public let gpu: GPU
+  /// `none` too where `program` is the measure: a training of one's own may take hours, and runs only when `check` is asked for.
   public let check: Check
   /// What the project's containers may use at most.
   public let resources: ResourceRequest
+  /// The user's own training, where it is the measure.
+  public let program: ProgramCheck?
   /// A file with further rules about signatures; absolute.
   public let policy: FilePath?
   /// Rules about signatures as they stand in the file. What they mean is read where keys are.
@@ -44,6 +47,7 @@ public struct ProjectFile: Sendable {
     self.gpu = .none
     self.check = .quick
     self.resources = ResourceRequest()
+    self.program = nil
     self.policy = nil
     self.verify = nil
     self.models = []
@@ -72,7 +76,11 @@ public struct ProjectFile: Sendable {
     mount = try top["mount"].map { try Self.mount($0, in: folder) } ?? folder
     variables = try top["env"].map(Self.variables) ?? []
     gpu = try top["gpu"]?.choice(GPU.self) ?? .none
-    check = try top["check"]?.choice(Check.self) ?? .quick
+    if let node = top["check"], case .mapping = node.value {
+      (check, program) = (.none, try ProgramCheck(node))
+    } else {
+      (check, program) = (try top["check"]?.choice(Check.self) ?? .quick, nil)
+    }
     resources = try top["resources"].map { try ResourceRequest($0) } ?? ResourceRequest()
     policy = try top.nonNull("policy").map { folder.pushing(FilePath(try $0.nonEmptyString())).lexicallyNormalized() }
     verify = try top.nonNull("verify")

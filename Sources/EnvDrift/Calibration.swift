@@ -127,6 +127,12 @@ extension Baseline {
     guard let bands = bands(of: precision), let steps = trajectories[precision]?.loss.indices else { return [] }
     return steps.map { bands.loss(at: $0 + 1, precision) }
   }
+
+  /// What the scores after a step may deviate by; nothing where the baseline has no evaluation.
+  public func scoreBand(of precision: Precision, after step: Int) -> Double? {
+    guard let index = trajectories[precision]?.evaluations.firstIndex(where: { $0.step == step }) else { return nil }
+    return bands(of: precision)?.score(at: index, precision)
+  }
 }
 
 extension Band {

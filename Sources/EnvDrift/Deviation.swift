@@ -192,7 +192,7 @@ private struct Series {
 }
 
 /// |a − b| over the larger magnitude: symmetric, and at most 2.
-func relativeDeviation(_ a: Double, _ b: Double) -> Double {
+public func relativeDeviation(_ a: Double, _ b: Double) -> Double {
   a == b ? 0 : abs(a - b) / max(abs(a), abs(b))
 }
 

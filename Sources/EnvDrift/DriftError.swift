@@ -31,6 +31,8 @@ public enum DriftError: Diagnostic {
   case noPopulation(baseline: String, seeds: Int)
   /// A seed began from other data or weights than the baseline's.
   case foreignPopulation(baseline: String, seed: Int)
+  /// A training of one's own records what its baseline has not.
+  case notInBaseline(name: String)
   /// An observation that cannot become a baseline.
   case cannotRecord(reason: String)
 
@@ -58,6 +60,7 @@ public enum DriftError: Diagnostic {
       "baseline '\(baseline)' holds \(seeds) seeds, the comparison needs two or more and all of them there"
     case .foreignPopulation(let baseline, let seed):
       "seed \(seed) began from other data or initial weights than in baseline '\(baseline)'"
+    case .notInBaseline(let name): "the run records \(name), which the baseline does not have"
     case .cannotRecord(let reason): "the run cannot become a baseline: \(reason)"
     }
   }
@@ -69,19 +72,20 @@ public enum DriftError: Diagnostic {
   public var hint: String? {
     switch self {
     case .foreignSchema, .foreignBaselineSchema: "use the envctl that belongs to it, or record it anew with this one"
+    case .notInBaseline: "the training was changed: record it anew with 'envctl baseline record'"
     case .foreignWorkload, .notCovered: "record a baseline of this workload with 'envctl baseline record'"
     case .malformedRecord, .notFinite, .truncatedStream, .missingEnd, .emptyStream, .unexpectedRecord:
       "the workload's own messages are on its standard error"
     case .noPopulation: "record them with 'envctl baseline record --seeds N'"
     case .foreignPopulation: "another numpy, or an altered workload; 'envctl check' names it"
-    case .cannotRecord: "a baseline needs a complete run of every precision"
+    case .cannotRecord: "a baseline needs a complete run, of the reference workload in every precision"
     case .unreadableBaseline, .inconsistentBaseline: nil
     }
   }
 
   public var exitCode: ExitCode {
     switch self {
-    case .foreignSchema, .foreignBaselineSchema, .foreignWorkload, .notCovered, .noPopulation: .usage
+    case .foreignSchema, .foreignBaselineSchema, .foreignWorkload, .notCovered, .notInBaseline, .noPopulation: .usage
     case .foreignPopulation: .drift
     case .unreadableBaseline, .inconsistentBaseline: .verification
     default: .failed

@@ -9,7 +9,12 @@ extension Baseline {
     guard let observed = (observation.trainings[.float64] ?? observation.trainings.values.first)?.header.environment else {
       return baselines.first
     }
-    return baselines.min {
+    return nearest(to: observed, among: baselines)
+  }
+
+  /// The baseline measured on what is most like `observed`; of equals the first by the name of the processor.
+  static func nearest(to observed: Environment, among baselines: [Baseline]) -> Baseline? {
+    baselines.min {
       ($0.environment.distance(to: observed), $0.environment.cpu.model) < ($1.environment.distance(to: observed), $1.environment.cpu.model)
     }
   }

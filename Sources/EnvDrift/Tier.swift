@@ -82,12 +82,13 @@ struct TierResults {
     let deviation = measurements.compactMap(\.firstBeyondBand).filter { $0.step > 0 || !$0.place.isInput }.min { $0.step < $1.step }
     let difference = measurements.compactMap(\.firstDifference).map(\.step).min()
     var results = [training(.short, through: min(steps, Self.shortSteps), deviation, difference)]
-    if steps > Self.shortSteps { results.append(training(.long, through: steps, deviation, difference)) }
+    if steps > Self.shortSteps || breakages.contains(where: { ($0.step ?? 0) > Self.shortSteps }) { results.append(training(.long, through: steps, deviation, difference)) }
     return results
   }
 
   private func training(_ tier: TierResult.Tier, through step: Int, _ deviation: Deviation?, _ difference: Int?) -> TierResult {
-    if let broken = breakages.first(where: { ($0.step ?? 0) <= step }) {
+    // What breaks in a step is never recorded as that step.
+    if let broken = breakages.first(where: { ($0.step ?? 0) <= Self.shortSteps || tier == .long }) {
       return TierResult(tier: tier, state: .broken, summary: broken.description)
     }
     if let deviation, deviation.step <= step { return TierResult(tier: tier, state: .drift, summary: deviation.description) }

@@ -32,43 +32,49 @@ struct BaselineRuns {
   var project: ProjectFile
   /// Where their records are kept and found again; nowhere if nil.
   var folder: FilePath?
+  /// Makes the recorder of each run, counted from 1.
+  var recorder: (Int) throws -> WorkloadRecorder = { _ in WorkloadRecorder() }
 
   /// The full profile under a variation.
   func observation(of variation: Variation) throws -> Observation {
-    var request = CheckRequest(profile: .full, variables: variation.variables)
+    var request = CheckRequest(.reference(.full), variables: variation.variables)
     if !variation.variables.isEmpty { request.arguments.append("--keep-environment") }
     if variation.seed != 0 { request.arguments += ["--seed", String(variation.seed)] }
-    return try run(variation.name, request)
+    return try run(variation.name, .full, request).observation
   }
 
-  /// The float32 results of the seeds 1 to `seeds`, in the quick profile, and the environment they were made in.
+  /// The float32 results of the seeds 1 to `seeds`, in the quick profile, and the run of the first.
   func population(
-    seeds: Int, _ request: CheckRequest = CheckRequest(profile: .quick)
-  ) throws -> (population: Population, sample: Observation?) {
+    seeds: Int, _ request: CheckRequest = CheckRequest(.reference(.quick))
+  ) throws -> (population: Population, sample: WorkloadRecorder) {
     var population = Population(members: [])
-    var sample: Observation?
+    var sample: WorkloadRecorder?
     for seed in 1...max(1, seeds) {
-      var request = request
+      var request = request.numbered(seed)
       request.arguments += ["--precision", "float32", "--seed", String(seed)]
-      let observation = try run("population seed \(seed)", request)
-      population.members.append(try Population.Member(seed: seed, observation))
-      sample = sample ?? observation
+      let recorder = try run("population seed \(seed)", .quick, request, number: seed)
+      population.members.append(try Population.Member(seed: seed, recorder.observation))
+      sample = sample ?? recorder
     }
-    return (population, sample)
+    return (population, sample ?? WorkloadRecorder())
   }
 
   /// A run that ended well, from the folder if it is there; anything else is no material for a baseline.
-  private func run(_ name: String, _ request: CheckRequest) throws -> Observation {
+  private func run(
+    _ name: String, _ profile: CheckRequest.Profile, _ request: CheckRequest, number: Int = 1
+  ) throws -> WorkloadRecorder {
     var request = request
     if let file = try file(of: name) {
       if let kept = try kept(in: file) { return kept }
       request.records = file
     }
-    let (observation, status) = try workbench.observe(environment, project, request)
-    if status.isSuccess { return observation }
+    let recorder = try recorder(number)
+    let ending = try workbench.observe(environment, project, profile, request, recorder)
+    guard let failure = ending.failure else { return recorder }
+    let observation = recorder.observation
     // What the workload says of its failure is told with the seed or the variation it failed under.
     let reason = observation.earlyFailures.first?.message ?? observation.trainings.values.compactMap { $0.failure?.message }.first
-    throw FlowError.workloadFailed(status: "\(status) (\(name)\(reason.map { ": " + $0 } ?? ""))")
+    throw FlowError.workloadFailed(ending: "\(failure) (\(name)\(reason.map { ": " + $0 } ?? ""))")
   }
 
   /// The records' place: the image they were made in is part of it, as those of another image are no material.
@@ -81,12 +87,14 @@ struct BaselineRuns {
   }
 
   /// What a file holds, if that is a complete run; an interrupted one is made again.
-  private func kept(in file: FilePath) throws -> Observation? {
+  private func kept(in file: FilePath) throws -> WorkloadRecorder? {
     guard FileSystem.exists(file) else { return nil }
-    var reader = ObservationReader()
-    guard (try? reader.read(try FileSystem.readFile(file))) != nil, (try? reader.finish()) != nil else { return nil }
-    let observation = reader.observation
-    guard observation.earlyFailures.isEmpty, observation.trainings.values.allSatisfy({ $0.end != nil }) else { return nil }
-    return workbench.reporter.stage("observe") { _ in (observation, "found in \(file)") }
+    let recorder = WorkloadRecorder()
+    recorder.replay(try FileSystem.readFile(file))
+    let observation = recorder.observation
+    guard observation.faults.isEmpty, observation.earlyFailures.isEmpty, observation.trainings.values.allSatisfy({ $0.end != nil }) else {
+      return nil
+    }
+    return workbench.reporter.stage("observe") { _ in (recorder, "found in \(file)") }
   }
 }

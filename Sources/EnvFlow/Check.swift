@@ -1,5 +1,5 @@
-/// launch → observe → judge: the reference workload runs in a fresh container and its results meet the baseline.
-import ChildProcess
+/// launch → observe → judge: the reference workload runs in fresh containers and its results meet the baseline. A training of the user's
+/// own is `CheckProgram`'s.
 import EnvBundle
 import EnvCatalog
 import EnvCore
@@ -13,129 +13,92 @@ extension Workbench {
   /// Where recipes put the bundled workload.
   private static let workloadFolder = "/usr/lib/envctl/workloads/riskmodel"
 
-  /// Runs the reference workload in a fresh container of the environment and judges its results.
-  public func check(_ environment: ReadyEnvironment, _ project: ProjectFile, _ request: CheckRequest) throws -> Verdict {
-    let baselines = try baselines(of: environment)
-    if request.profile == .soak { return try soak(environment, project, request, baselines) }
-    let (observation, status) = try observe(environment, project, request)
-    return try judge(observation, status, of: environment, baselines)
-  }
-
-  /// Judges what an earlier run recorded, here or elsewhere, as if it had run now; nothing is run.
-  public func judge(_ environment: ReadyEnvironment, records: FilePath) throws -> Verdict {
-    var reader = ObservationReader()
-    // A faulty line and what is missing at the end are among the observation's faults.
-    let bytes = try FileSystem.readFile(records)
-    _ = try? reader.read(bytes)
-    try? reader.finish()
-    return try judge(reader.observation, nil, of: environment, try baselines(of: environment))
-  }
-
-  /// Judges one run by the baseline that was measured on the most similar hardware.
-  private func judge(
-    _ observation: Observation, _ status: ExitStatus?, of environment: ReadyEnvironment, _ baselines: [Baseline]
-  ) throws -> Verdict {
-    let ending = status.flatMap { $0.isSuccess ? nil : "the workload ended with \($0)" }
-    guard let baseline = Baseline.nearest(to: observation, among: baselines) else {
-      throw FlowError.noBaseline(environment: environment.name)
-    }
-    return try reporter.stage("judge") { _ in
-      let verdict = try Comparison(with: baseline).judge(observation, failedEnding: ending)
-      return (verdict, verdict.outcome.rawValue + " to the baseline of \(baseline.environment.kind)")
+  /// Measures the environment, judges the results, and keeps both for `report`.
+  ///
+  /// - Throws: What keeps it from running or from being compared: `FlowError`, `LaunchError`, `DriftError`.
+  public func check(_ environment: ReadyEnvironment, _ project: ProjectFile, _ request: CheckRequest) throws -> CheckResult {
+    switch request.measure {
+    case .reference(let profile): .reference(try checkReference(environment, project, profile, request))
+    case .seeds(let seeds): .reference(try checkSeeds(environment, project, seeds, request))
+    case .program(let program): .program(try checkProgram(environment, project, program, request))
     }
   }
 
-  /// Runs the full profile several times, each in a fresh container: all must be the same, whatever the baseline says.
-  private func soak(
-    _ environment: ReadyEnvironment, _ project: ProjectFile, _ request: CheckRequest, _ baselines: [Baseline]
-  ) throws -> Verdict {
-    var runs: [Observation] = []
-    var worst: Verdict?
-    for repetition in 1...max(2, request.repetitions) {
-      var request = request
-      // The records of every run are kept: FILE, then FILE.2 and so on.
-      if repetition > 1 { request.records = request.records.map { FilePath("\($0).\(repetition)") } }
-      let (observation, status) = try observe(environment, project, request)
-      let verdict = try judge(observation, status, of: environment, baselines)
-      runs.append(observation)
-      // A run without a result cannot be repeated.
-      if verdict.outcome == .broken { return verdict }
-      worst = worst.map { $0.isAtLeastAsBad(as: verdict) ? $0 : verdict } ?? verdict
-    }
-    guard let worst else { throw FlowError.noBaseline(environment: environment.name) }
-    return worst.repeated(Repeatability(runs))
+  /// The last check of a project that came to a verdict.
+  ///
+  /// - Throws: `FlowError.noCheck` or `.foreignCheck`.
+  public func lastCheck(of project: FilePath) throws -> CheckResult {
+    guard let kept = try CheckShelf(store, project: project).recall() else { throw FlowError.noCheck(folder: project) }
+    return CheckResult(kept.check, records: kept.records)
   }
 
-  /// Runs the workload and returns what it recorded, complete or not, and how it ended.
+  /// Runs one profile of the reference workload, or judges the records of one.
+  func checkReference(
+    _ environment: ReadyEnvironment, _ project: ProjectFile, _ profile: CheckRequest.Profile, _ request: CheckRequest
+  ) throws -> ReferenceCheckResult {
+    let check = try ReferenceCheck(workbench: self, environment: environment, project: project, request: request)
+    if let records = request.replay { return try check.keep(try check.replay(records)) }
+    if profile == .soak { return try check.keep(try check.soak()) }
+    return try check.keep(try check.run(profile))
+  }
+
+  /// Trains several seeds and compares what they come to with the baseline's, by equivalence tests instead of bits.
+  private func checkSeeds(
+    _ environment: ReadyEnvironment, _ project: ProjectFile, _ seeds: Int, _ request: CheckRequest
+  ) throws -> ReferenceCheckResult {
+    let check = try ReferenceCheck(workbench: self, environment: environment, project: project, request: request)
+    return try check.keep(try check.seeds(seeds))
+  }
+
+  /// Runs the workload, which the recorder listens to, and returns how it ended.
   ///
   /// - Throws: Only what keeps the workload from running.
   func observe(
-    _ environment: ReadyEnvironment, _ project: ProjectFile, _ request: CheckRequest
-  ) throws -> (observation: Observation, status: ExitStatus) {
+    _ environment: ReadyEnvironment, _ project: ProjectFile, _ profile: CheckRequest.Profile, _ request: CheckRequest,
+    _ recorder: WorkloadRecorder
+  ) throws -> WorkloadEnding {
     // Found out before minutes of training, not after.
     if let records = request.records { try FileSystem.writeAtomically([], to: records) }
     defer { withExtendedLifetime(environment.holds) {} }
-    let command = ["python3", "-m", "riskmodel", "--profile", request.profile.workload] + request.arguments
-    var launch = LaunchRequest(hostname: environment.hostname, command: command)
+    var launch = LaunchRequest(hostname: environment.hostname, command: request.command(profile))
     for (name, value) in project.variables + request.variables { launch.environment[name] = value }
     let path = launch.environment["PYTHONPATH"].map { ":" + $0 } ?? ""
     launch.environment["PYTHONPATH"] = Self.workloadFolder + path
     return try reporter.stage("observe") { progress in
-      let recorder = WorkloadRecorder(progress)
-      let launcher = ContainerLauncher(home: store.home, reporter: reporter)
-      let status = try launcher.run(
-        launch, image: LaunchImage(environment.image, layers: environment.layers),
-        streams: .lines(output: { recorder.read($0) }, errors: { recorder.note($0) }))
-      let observation = recorder.finish()
+      recorder.progress = progress
+      let ending = try listen(to: launch, in: environment, deadline: request.deadline, recorder.read, recorder.note)
+      recorder.finish()
       if let records = request.records { try FileSystem.writeAtomically(recorder.bytes, to: records) }
-      if !status.isSuccess { for line in recorder.lastErrors { reporter.warned("workload: " + line) } }
-      let steps = observation.trainings.values.map(\.steps.count).max() ?? 0
-      return (
-        (observation, status),
-        "riskmodel \(request.profile.workload): \(steps) steps in \(observation.trainings.count) precisions, \(status)"
-      )
+      if ending.failure != nil { for line in recorder.lastErrors { reporter.warned("workload: " + line) } }
+      let trainings = recorder.observation.trainings
+      let steps = trainings.values.map(\.steps.count).max() ?? 0
+      return (ending, "riskmodel \(profile.workload): \(steps) steps in \(trainings.count) precisions, \(ending)")
     }
   }
+
+  /// Runs a container to its end, its output line by line.
+  func listen(
+    to launch: LaunchRequest, in environment: ReadyEnvironment, deadline: Duration?, _ output: @escaping (String) -> Void,
+    _ errors: @escaping (String) -> Void
+  ) throws -> WorkloadEnding {
+    let launcher = ContainerLauncher(home: store.home, reporter: reporter)
+    do {
+      let image = LaunchImage(environment.image, layers: environment.layers)
+      return .ended(try launcher.run(launch, image: image, streams: .lines(output: output, errors: errors), deadline: deadline))
+    } catch LaunchError.deadlineExceeded(let limit) {
+      return .overdue(limit)
+    }
+  }
+}
+
+extension CheckRequest {
+  /// The reference workload and its arguments.
+  func command(_ profile: Profile) -> [String] { ["python3", "-m", "riskmodel", "--profile", profile.workload] + arguments }
 }
 
 extension ReadyEnvironment {
   /// A catalog name is a host name; a reference, a layout's path or a triple is not.
   var hostname: String {
     name.utf8.allSatisfy { $0 == 45 || $0 == 46 || (48...57).contains($0) || (97...122).contains($0) } ? name : "envctl"
-  }
-}
-
-/// Takes the workload's lines as they come and turns them into an observation and progress.
-///
-/// The launcher calls it from the one thread that reads the container's output.
-private final class WorkloadRecorder {
-  private(set) var bytes: [UInt8] = []
-  private(set) var lastErrors: [String] = []
-  private var reader = ObservationReader()
-  private let progress: @Sendable (StageProgress) -> Void
-
-  init(_ progress: @escaping @Sendable (StageProgress) -> Void) { self.progress = progress }
-
-  func read(_ line: String) {
-    let text = Array(line.utf8) + [UInt8(ascii: "\n")]
-    bytes += text
-    // A faulty line is kept in the observation, which the judge sees; the stream goes on.
-    guard let records = try? reader.read(text) else { return }
-    for case .step(let step) in records {
-      let total = reader.observation.trainings[step.precision]?.header.steps
-      progress(
-        StageProgress(object: "\(step.precision) loss \(step.loss)", done: Int64(step.step), total: total.map { Int64($0) }, isBytes: false)
-      )
-    }
-  }
-
-  func note(_ line: String) {
-    lastErrors.append(line)
-    if lastErrors.count > 10 { lastErrors.removeFirst() }
-  }
-
-  func finish() -> Observation {
-    try? reader.finish()  // What is missing at the end is among the observation's faults.
-    return reader.observation
   }
 }

@@ -11,7 +11,16 @@ public enum FlowError: Diagnostic {
   case imageDigestMismatch(environment: String, expected: Digest, actual: Digest, pinnedBy: String)
   case noSuchImage(String, known: [String])
   case noBaseline(environment: String)
-  case workloadFailed(status: String)
+  /// `ending`: what was not well about it, as the end of a sentence.
+  case workloadFailed(ending: String)
+  /// `report` before any `check`.
+  case noCheck(folder: FilePath)
+  /// What another version of envctl kept of a check.
+  case foreignCheck(file: FilePath, schema: Int, known: Int)
+  /// A training of one's own has no baseline beside `envctl.yaml` yet.
+  case noProgramBaseline(file: FilePath)
+  /// The baseline of a training of one's own is not the one that was locked.
+  case programBaselineDiffers(file: FilePath, locked: Digest, actual: Digest)
   case malformedLayout(String)
   /// An image is not written there.
   case unsuitableTarget(FilePath, reason: String)
@@ -30,7 +39,11 @@ public enum FlowError: Diagnostic {
       "the image of '\(environment)' is not the pinned one: \(pinnedBy) says \(expected), the build made \(actual)"
     case .noSuchImage(let name, _): "the store holds no image '\(name)'"
     case .noBaseline(let environment): "environment '\(environment)' has no baseline to be compared with"
-    case .workloadFailed(let status): "the workload ended with \(status), so what it recorded is no baseline"
+    case .workloadFailed(let ending): "the workload \(ending), so what it recorded cannot be used"
+    case .noCheck(let folder): "no check of '\(folder)' has come to a verdict yet"
+    case .foreignCheck(let file, let schema, let known): "'\(file)' has schema \(schema); this envctl reads \(known)"
+    case .noProgramBaseline(let file): "there is no '\(file)' to compare the training with"
+    case .programBaselineDiffers(let file, let locked, let actual): "'\(file)' is not the locked one: \(actual), locked as \(locked)"
     case .malformedLayout(let text): "'\(text)' names no image layout"
     case .unsuitableTarget(let path, let reason): "an image cannot be written to '\(path)': \(reason)"
     case .pinMoved(let object, let locked, let current): "\(object) has moved: locked as \(locked), now \(current)"
@@ -52,6 +65,10 @@ public enum FlowError: Diagnostic {
     case .unsuitableTarget: "name a new file, an older archive to be replaced, or oci:FOLDER; nothing is written to stdout or a device"
     case .malformedLayout: "write oci:FOLDER[:TAG] or oci-archive:FILE[:TAG]"
     case .noBaseline(let environment) where environment.contains(":"): "only environments of the catalog have expected results"
+    case .noCheck, .foreignCheck: "run `envctl check` first"
+    case .noProgramBaseline: "record one with `envctl baseline record`"
+    case .programBaselineDiffers:
+      "restore it from version control; after a wanted change, `envctl baseline record` or `envctl lock` locks it"
     case .noBaseline: "record one with `envctl baseline record`"
     case .damagedStore(_, _, true): "a running workspace has it mounted: `envctl down` there, then repair again"
     case .damagedStore: "`envctl verify --repair` drops what is damaged, so that the next command makes it anew"
@@ -63,8 +80,8 @@ public enum FlowError: Diagnostic {
     switch self {
     case .relativeHome, .noHome, .noProject, .noSuchImage, .malformedLayout, .unsuitableTarget: .usage
     case .pinMoved, .tripleMoved: .policy
-    case .imageDigestMismatch, .damagedStore: .verification
-    case .noBaseline, .workloadFailed: .failed
+    case .imageDigestMismatch, .damagedStore, .programBaselineDiffers: .verification
+    case .noCheck, .foreignCheck, .noProgramBaseline, .noBaseline, .workloadFailed: .failed
     }
   }
 }

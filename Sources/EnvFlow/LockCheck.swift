@@ -30,6 +30,9 @@ extension Workbench {
       let (locked, found) = (lock.baseline?.description ?? "none", baseline?.description ?? "none")
       throw CatalogError.lockMismatch(file: file, reason: "it locks the baseline \(locked), the catalog has \(found)")
     }
+    if let (_, digest) = try programBaseline(of: project), let locked = lock.programBaseline, locked != digest {
+      throw FlowError.programBaselineDiffers(file: Self.programBaselineFile(of: project), locked: locked, actual: digest)
+    }
     let check = try compare(lock, in: project.folder)
     try requireSigned(lock, project, offline: true)
     return (lock, check)

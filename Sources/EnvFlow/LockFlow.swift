@@ -52,6 +52,7 @@ extension Workbench {
     var lock = lock
     lock.baseline = try baseline(of: lock.resolved, manifests: lock.images.values.map(\.manifest.digest))?.digest
     lock.models = project.lockedModels
+    lock.programBaseline = try programBaseline(of: project)?.1
     if lock != previous { try lock.write(in: project.folder) }
     return LockOutcome(lock: lock, previous: previous)
   }

@@ -129,6 +129,7 @@ extension Workbench {
     if lock.images[platform.description] == nil { lock.images[platform.description] = image }
     lock.baseline = baseline
     lock.models = project.lockedModels
+    if previous == nil { lock.programBaseline = try programBaseline(of: project)?.1 }
     // A machine without rules has nobody verified, which is no reason to forget who was.
     if !obtained.signatures.isEmpty {
       lock.signatures.removeAll { $0.digest == image.manifest.digest || $0.digest == obtained.index }

@@ -65,27 +65,4 @@ extension Workbench {
     }
     try baseline.adopt(calibration, measurements)
   }
-
-  /// Trains several seeds and compares what they come to with the baseline's, by equivalence tests instead of bits.
-  public func checkStatistically(
-    _ environment: ReadyEnvironment, _ project: ProjectFile, seeds: Int, _ request: CheckRequest
-  ) throws -> Verdict {
-    let known = try baselines(of: environment)
-    // Found out before minutes of training, not after.
-    let candidates = known.filter { ($0.population?.members.count ?? 0) >= seeds }
-    guard !candidates.isEmpty else {
-      throw DriftError.noPopulation(baseline: environment.name, seeds: known.map { $0.population?.members.count ?? 0 }.max() ?? 0)
-    }
-    var request = request
-    request.profile = .quick
-    let runs = BaselineRuns(workbench: self, environment: environment, project: project, folder: nil)
-    let (seen, sample) = try runs.population(seeds: seeds, request)
-    guard let sample, let baseline = Baseline.nearest(to: sample, among: candidates), let population = baseline.population else {
-      throw FlowError.noBaseline(environment: environment.name)
-    }
-    return try reporter.stage("judge") { _ in
-      let verdict = Verdict(statistics: try population.compare(seen.members, baseline: baseline.name), baseline: baseline)
-      return (verdict, verdict.outcome.rawValue)
-    }
-  }
 }

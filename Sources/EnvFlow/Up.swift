@@ -63,7 +63,7 @@ extension Workbench {
       if let verdict = memory.recall() {
         return UpResult(status, start, verdict: verdict)
       }
-      let verdict = try check(environment, project, CheckRequest(profile: profile))
+      let verdict = try checkReference(environment, project, profile, CheckRequest(.reference(profile))).verdict
       // Only good news is remembered: whoever mends a drift wants it measured again.
       if verdict.exitCode == .asExpected { try memory.remember(verdict) }
       return UpResult(status, start, verdict: verdict, isVerdictNew: true)
@@ -110,7 +110,7 @@ extension Workbench {
   }
 
   /// The limits of the project's containers; nil without any. What this host cannot enforce is said before anything is fetched.
-  private func resources(of project: ProjectFile, _ limits: ResourceRequest) throws -> ResourceRequest? {
+  func resources(of project: ProjectFile, _ limits: ResourceRequest = ResourceRequest()) throws -> ResourceRequest? {
     let resources = project.resources.overridden(by: limits)
     try ContainerLauncher(home: store.home).requireEnforceable(resources)
     return resources.isEmpty ? nil : resources

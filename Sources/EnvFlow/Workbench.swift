@@ -1,6 +1,7 @@
 /// What every flow works with: the store, the catalog, and somebody to tell the story to.
 import EnvCatalog
 import EnvCore
+import EnvDrift
 import EnvRegistry
 import EnvStore
 import OCI
@@ -18,6 +19,8 @@ public struct Workbench: Sendable {
   public var allowsUnpinned = false
   /// Rules about signatures that hold for every project on this machine.
   public var policyFiles: [FilePath] = []
+  /// What everything this command does is joined by: in its log, its metrics and the records it keeps.
+  public var traceID = RunFacts.newID()
 
   public init(
     store: Store, catalog: Catalog, reporter: any StageReporter, registry: RegistryClient, platform: Platform = .host

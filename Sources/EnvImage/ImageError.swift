@@ -4,7 +4,6 @@ import EnvCore
 /// An error of the image builder. Whatever means that bytes are not the pinned ones ends with the status for verification.
 public enum ImageError: Diagnostic {
   // The recipe
-  case invalidTimestamp(String)
   case invalidImagePath(String)
   case invalidRecipe(place: String, reason: String)
   case sourceMissing(path: String)
@@ -32,7 +31,6 @@ public enum ImageError: Diagnostic {
 
   public var summary: String {
     switch self {
-    case .invalidTimestamp(let text): "'\(text)' is no date in UTC, such as 2024-10-15 or 2024-10-15T00:00:00Z"
     case .invalidImagePath(let text): "'\(text)' is no absolute path without '.' and '..'"
     case .invalidRecipe(let place, let reason): "\(place): \(reason)"
     case .sourceMissing(let path): "the recipe bundles '\(path)', which does not exist"
@@ -83,7 +81,7 @@ public enum ImageError: Diagnostic {
   public var exitCode: ExitCode {
     switch self {
     case .fileChanged, .digestDiffersOnIndex, .malformedPackage, .wrongPackage, .fileDigestMismatch, .pathEscape: .verification
-    case .invalidTimestamp, .invalidImagePath, .invalidRecipe, .sourceMissing, .noLock, .lockSchema, .lockOutdated,
+    case .invalidImagePath, .invalidRecipe, .sourceMissing, .noLock, .lockSchema, .lockOutdated,
       .filesOutdated, .danglingLink:
       .usage
     default: .failed

@@ -9,10 +9,11 @@ import SystemPackage
 extension ContainerLauncher {
   /// Runs one command in a fresh container and waits for it. What it changes outside its mounts is gone afterwards.
   ///
+  /// - Parameter deadline: With streams of `.lines`: after this time the command is ended.
   /// - Returns: how the command ended.
-  /// - Throws: `LaunchError` when it could not be started; then `commandStatus` is the status to end with.
+  /// - Throws: `LaunchError.deadlineExceeded`; another `LaunchError` when it could not be started; then `commandStatus` is the status to end with.
   public func run(
-    _ request: LaunchRequest, image: LaunchImage, streams: ContainerStreams = .inherited
+    _ request: LaunchRequest, image: LaunchImage, streams: ContainerStreams = .inherited, deadline: Duration? = nil
   ) throws(LaunchError) -> ExitStatus {
     try requireRoot()
     try requireEnforceable(request.resources)
@@ -21,7 +22,7 @@ extension ContainerLauncher {
       let client = client(try selectRuntime())
       try removeAbandoned()
       let folder = try ThrowawayFolder.create(in: layout, runtime: client.runtime)
-      let outcome = Result { try run(request, image: image, in: folder, client: client, streams: streams) }
+      let outcome = Result { try run(request, image: image, in: folder, client: client, streams: streams, deadline: deadline) }
       do {
         try folder.remove(client, layout: layout)
       } catch {
@@ -39,7 +40,8 @@ extension ContainerLauncher {
   }
 
   private func run(
-    _ request: LaunchRequest, image: LaunchImage, in folder: ThrowawayFolder, client: RuntimeClient, streams: ContainerStreams
+    _ request: LaunchRequest, image: LaunchImage, in folder: ThrowawayFolder, client: RuntimeClient, streams: ContainerStreams,
+    deadline: Duration?
   ) throws -> ExitStatus {
     let watch = request.resources.map { LimitWatch(client, folder.id, $0) }
     var start = ContainerStart(
@@ -70,7 +72,14 @@ extension ContainerLauncher {
       status = try child.finish(relay: relay, isListening: started.notices).status
     case .lines(let output, let errors):
       child = try start.start(input: .null, output: .pipe, errors: .pipe)
-      status = try child.finish(output: .lines(output), errors: .lines(errors), relay: relay, isListening: started.notices).status
+      do throws(ProcessError) {
+        status = try child.finish(
+          output: .lines(output), errors: .lines(errors), deadline: deadline, relay: relay, isListening: started.notices
+        ).status
+      } catch {
+        guard case .deadlineExceeded(_, let limit) = error else { throw error }
+        throw LaunchError.deadlineExceeded(limit: limit)
+      }
       // Whoever takes the output apart must not mistake half of it for the whole.
       if let signal = relay.interruptingSignal() { throw LaunchError.interrupted(signal: signal) }
     }

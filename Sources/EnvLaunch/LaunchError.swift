@@ -42,6 +42,8 @@ public enum LaunchError: Diagnostic {
   case missingMountSource(path: String)
   /// We were told to end while a command whose output is read was running; it has ended too.
   case interrupted(signal: Int32)
+  /// The command was still running when its time was over; it has been ended.
+  case deadlineExceeded(limit: Duration)
   /// Files and processes of lower floors.
   case underlying(doing: String, any Error & Sendable)
 
@@ -71,6 +73,7 @@ public enum LaunchError: Diagnostic {
     case .notATerminal: "a terminal was asked for, but standard input is not one"
     case .missingMountSource(let path): "'\(path)', which is to be mounted in the container, does not exist"
     case .interrupted(let signal): "interrupted by signal \(signal)"
+    case .deadlineExceeded(let limit): "the command did not end within \(limit.forPeople)"
     case .underlying(let doing, _): "failed while \(doing)"
     }
   }

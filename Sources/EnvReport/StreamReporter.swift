@@ -81,13 +81,5 @@ public final class StreamReporter: StageReporter {
   /// Stage names are padded to one width, so that the summaries stand in a column.
   private static func column(_ stage: String) -> String { stage + String(repeating: " ", count: max(1, 9 - stage.count)) }
 
-  private func write(_ text: String) {
-    var bytes = Array(text.utf8)[...]
-    while !bytes.isEmpty {
-      let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      // A reader that has gone away must not stop the work; the result on stdout is what counts.
-      if count < 0 && errno != EINTR { return }
-      bytes = bytes.dropFirst(max(0, count))
-    }
-  }
+  private func write(_ text: String) { writeAll(Array(text.utf8), to: descriptor) }
 }

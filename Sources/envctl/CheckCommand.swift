@@ -1,4 +1,4 @@
-/// `envctl check` and `envctl baseline record`: measuring an environment.
+/// `envctl check`: measuring an environment, with the reference workload or with the user's own training.
 import ArgumentParser
 import EnvCatalog
 import EnvCore
@@ -10,16 +10,32 @@ import SystemPackage
 
 extension CheckRequest.Profile: ExpressibleByArgument {}
 
-struct CheckCommand: ReportingCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "check", abstract: "Train the reference risk model in a fresh container and compare with the environment's baseline.",
-    discussion: "Arguments after -- go to the workload, such as `-- --plant adam-epsilon` to see a planted drift found.")
+/// How a check is printed on stdout.
+enum CheckFormat: String, ExpressibleByArgument, CaseIterable {
+  case text, json, markdown, junit, sarif, github
+}
 
-  @OptionGroup var common: CommonOptions
+struct CheckCommand: ParsableCommand, JSONReporting, StoryTelling {
+  static let configuration = CommandConfiguration(
+    commandName: "check", abstract: "Train in a fresh container and compare with the baseline: identical, equivalent, drift or broken?",
+    discussion: """
+      Without more, the reference risk model is trained. With `check: {command: […]}` in envctl.yaml it is the project's own training, unless \
+      --profile or --statistical asks for the reference model. Arguments after -- go to what is trained, such as `-- --plant adam-epsilon` to \
+      see a planted drift found.
+      """)
+
+  @Option(help: "How the result is printed on stdout: text, json, markdown, junit, sarif (2.1.0) or github (annotation).")
+  var format: CheckFormat = .text
+
+  @OptionGroup var tools: ToolOptions
   @OptionGroup var options: ProjectOptions
 
-  @Option(help: "How much to measure: quick (operators, 50 steps), full (also 200 steps and inference), soak (full, several times).")
-  var profile = CheckRequest.Profile.quick
+  @Option(
+    help: """
+      How much of the reference model to measure: quick (operators, 50 steps), full (also 200 steps and inference), soak (full, several \
+      times).
+      """)
+  var profile: CheckRequest.Profile?
 
   @Option(help: "How often the soak profile runs; all runs must give the same bits.")
   var repetitions = 3
@@ -30,87 +46,94 @@ struct CheckCommand: ReportingCommand {
   @Option(name: .customLong("env"), help: "A variable for the workload's container: NAME=VALUE.")
   var variables: [VariableOption] = []
 
-  @Option(help: "Keep the workload's records in this file; of further repetitions in FILE.2 and so on.", completion: .file())
+  @Option(help: "Keep the workload's records in this file too; of further runs in FILE.2 and so on.", completion: .file())
   var record: String?
 
   @Option(help: "Judge the records in this file, kept by --record, instead of running anything.", completion: .file())
   var replay: String?
 
-  @Argument(parsing: .postTerminator, help: "Arguments for the workload.")
+  @Option(help: "End a run that has not ended after this many seconds.")
+  var deadline: Int?
+
+  @Option(help: "Write the report, one HTML file, as `envctl report` does.", completion: .file())
+  var report: String?
+
+  @OptionGroup var gpus: GPUOptions
+  @OptionGroup var metrics: MetricsOptions
+
+  @Argument(parsing: .postTerminator, help: "Arguments for what is trained.")
   var arguments: [String] = []
+
+  var wantsJSON: Bool { format == .json }
+  var logFormat: LogFormat { tools.logFormat }
 
   func validate() throws {
     guard repetitions >= 2 else { throw ValidationError("--repetitions needs at least 2: one run repeats nothing") }
-    if replay != nil, statistical != nil || record != nil || !arguments.isEmpty || !variables.isEmpty {
-      throw ValidationError("--replay runs nothing, so there is nothing to record, vary or repeat")
+    if let deadline, deadline <= 0 { throw ValidationError("--deadline is a number of seconds from 1") }
+    if replay != nil, statistical != nil || record != nil || deadline != nil || profile == .soak || !arguments.isEmpty || !variables.isEmpty
+    {
+      throw ValidationError("--replay runs nothing, so there is nothing to record, limit, vary or repeat")
     }
-    if let statistical, !(2...1000).contains(statistical) { throw ValidationError("--statistical needs 2 to 1000 seeds") }
+    if let statistical {
+      guard (2...1000).contains(statistical) else { throw ValidationError("--statistical needs 2 to 1000 seeds") }
+      guard profile == nil || profile == .quick else { throw ValidationError("--statistical trains the seeds in the quick profile only") }
+    }
   }
 
   func run() throws {
-    let workbench = try options.workbench(common, asRoot: true)
+    let workbench = try options.workbench(tools, asRoot: true)
     let project = try options.project(workbench.catalog)
+    var request = try request(project)
+    let watch = try metrics.watch { workbench.reporter.ended("watch", summary: $0, duration: .zero) }
+    defer { watch?.finish() }
+    request.watcher = watch
     let environment = try workbench.provision(project)
-    let request = CheckRequest(
-      profile: profile, repetitions: repetitions, arguments: arguments, variables: variables.map { ($0.name, $0.value) },
-      records: record.map { FilePath($0) })
-    let verdict =
-      if let replay {
-        try workbench.judge(environment, records: FilePath(replay))
-      } else if let statistical {
-        try workbench.checkStatistically(environment, project, seeds: statistical, request)
-      } else {
-        try workbench.check(environment, project, request)
+    try show(try workbench.check(environment, project, request))
+  }
+
+  private func request(_ project: ProjectFile) throws -> CheckRequest {
+    let measure: CheckRequest.Measure
+    if let statistical {
+      measure = .seeds(statistical)
+    } else if let program = project.program, profile == nil {
+      measure = .program(program)
+    } else {
+      measure = .reference(profile ?? .quick)
+    }
+    if gpus.gpu != nil {
+      guard case .program = measure else { throw ValidationError("--gpu is for a training of one's own: the reference model needs none") }
+    }
+    return CheckRequest(
+      measure, repetitions: repetitions, arguments: arguments, variables: variables.map { ($0.name, $0.value) },
+      records: record.map { FilePath($0) }, replay: replay.map { FilePath($0) }, deadline: deadline.map { .seconds($0) },
+      gpu: try gpus.request)
+  }
+
+  private func show(_ result: CheckResult) throws {
+    let check = CheckReport(result)
+    if let report { try Console.deliver(CheckPage(check, generator: ReportCommand.generator).html, to: report) }
+    switch format {
+    case .text: try Console.printResult(check.text)
+    case .json:
+      switch result {
+      case .reference(let result): try Console.printJSON(result.verdict)
+      case .program(let result): try Console.printJSON(result.verdict)
       }
-    switch common.format {
-    case .json: try Console.printJSON(verdict)
-    case .text: try Console.printResult(VerdictText(verdict, isRemembered: false).lines)
+    case .markdown: try Console.deliver(check.markdown, to: "-")
+    case .junit: try Console.deliver(JUnitReport(check).text, to: "-")
+    case .sarif: try Console.printJSON(SARIFLog(check, version: Envctl.programVersion))
+    case .github: try Console.printResult(GitHubAnnotation(check).description)
     }
-    if verdict.exitCode != .asExpected { throw Ending(verdict.exitCode) }
+    if check.exitCode != .asExpected { throw Ending(check.exitCode) }
   }
 }
 
-struct BaselineCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "baseline", abstract: "The expected training results.", subcommands: [BaselineRecordCommand.self])
-}
-
-struct BaselineRecordCommand: ReportingCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "record", abstract: "Train the reference model in full and write the results as the environment's baseline.")
-
-  @OptionGroup var common: CommonOptions
-  @OptionGroup var options: ProjectOptions
-
-  @Option(
-    help: "Where to write it; by default where the catalog expects it, in a folder as a file named after the hardware.", completion: .file()
-  )
-  var output: String?
-
-  @Flag(help: "Measure the noise too: other thread counts, code paths of MKL and oneDNN, and seeds. Takes ten times as long.")
-  var calibrate = false
-
-  @Option(help: "Also train this many further seeds, for `check --statistical`.")
-  var seeds = 0
-
-  @Option(
-    help: "Keep the records of every run in this folder, and take from it what is there: for a long calibration.", completion: .directory)
-  var records: String?
-
-  func validate() throws {
-    guard (0...1000).contains(seeds), seeds != 1 else { throw ValidationError("--seeds needs 2 to 1000, or 0 for none") }
-  }
-
-  func run() throws {
-    let workbench = try options.workbench(common, asRoot: true)
-    let project = try options.project(workbench.catalog)
-    let environment = try workbench.provision(project)
-    guard output != nil || environment.baseline != nil else { throw ValidationError("name a file with --output") }
-    let baseline = try workbench.recordBaseline(
-      environment, project, BaselineRequest(calibrates: calibrate, seeds: seeds, records: records.map { FilePath($0) }))
-    let path = try output.map { FilePath($0) } ?? environment.baselineFile(for: baseline)
-    try FileSystem.createDirectories(path.removingLastComponent())
-    try FileSystem.writeAtomically(try baseline.encoded() + [UInt8(ascii: "\n")], to: path)
-    try Console.printResult("\(path)")
+extension CheckReport {
+  /// The report of a check, whatever was checked.
+  init(_ result: CheckResult) {
+    switch result {
+    case .reference(let result): self.init(result.verdict, result.observation, against: result.baseline, run: result.run)
+    case .program(let result): self.init(result.verdict, result.observed, against: result.comparison, run: result.run)
+    }
   }
 }

@@ -1,10 +1,20 @@
 /// stdout for results, stderr for everything else.
 import EnvCore
+import EnvDrift
 import EnvReport
 import Glibc
+import SafeFS
 import SystemPackage
 
 enum Console {
+  /// What all this process tells is joined by.
+  static let traceID = RunFacts.newID()
+
+  /// The story as JSON lines on stderr.
+  static func ecs(tellsAll: Bool) -> ECSReporter {
+    ECSReporter(program: "envctl", version: Envctl.programVersion, traceID: traceID, tellsAll: tellsAll)
+  }
+
   /// Writes a line to stderr, whatever characters its values hold.
   ///
   /// One that cannot be written is lost: there is nowhere else to tell it.
@@ -12,6 +22,15 @@ enum Console {
 
   /// Writes an error to stderr.
   static func tell(_ error: ErrorText) { tellText(error.text) }
+
+  /// Writes bytes to a file, or to stdout for `-`.
+  static func deliver(_ text: String, to file: String) throws {
+    if file == "-" {
+      try write(Array(text.utf8), to: STDOUT_FILENO)
+    } else {
+      try FileSystem.writeAtomically(Array(text.utf8), to: FilePath(file))
+    }
+  }
 
   private static func tellText(_ text: String) { try? write(Array(text.utf8), to: STDERR_FILENO) }
 

@@ -30,7 +30,7 @@ struct CopyCommand: ReportingCommand {
     for path in result.leftOut { Console.tell("warning: '\(path)' is no file, folder or link and was left out") }
     switch common.format {
     case .json: try Console.printJSON(result)
-    case .text: if !common.quiet { Console.tell("\(result.files) file\(result.files == 1 ? "" : "s"), \(ByteCount(result.bytes))") }
+    case .text: if !common.tools.quiet { Console.tell("\(result.files) file\(result.files == 1 ? "" : "s"), \(ByteCount(result.bytes))") }
     }
   }
 

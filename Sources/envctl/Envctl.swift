@@ -25,8 +25,8 @@ struct Envctl: ParsableCommand {
       """,
     subcommands: [
       UpCommand.self, ShellCommand.self, ExecCommand.self, RunCommand.self, PsCommand.self, LogsCommand.self, CopyCommand.self,
-      DiffCommand.self, StopCommand.self, DownCommand.self, RemoveCommand.self, CheckCommand.self, BaselineCommand.self, VerifyCommand.self,
-      LintCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self,
+      DiffCommand.self, StopCommand.self, DownCommand.self, RemoveCommand.self, CheckCommand.self, ReportCommand.self,
+      BaselineCommand.self, VerifyCommand.self, LintCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self,
       TrustCommand.self, GPUCommand.self, ModelCommand.self, DoctorCommand.self,
     ])
 
@@ -38,12 +38,18 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
   case text, json
 }
 
-struct CommonOptions: ParsableArguments {
-  @Option(help: "How the result is printed on stdout: text or json.")
-  var format: OutputFormat = .text
+/// How the story on stderr is told.
+enum LogFormat: String, ExpressibleByArgument, CaseIterable {
+  case text, ecs
+}
 
+/// What every command has whose result has forms of its own.
+struct ToolOptions: ParsableArguments {
   @Flag(help: "Tell nothing on stderr but warnings and errors.")
   var quiet = false
+
+  @Option(help: "How the story is told on stderr: text, or ecs (JSON lines in the Elastic Common Schema).")
+  var logFormat: LogFormat = .text
 
   @Option(
     help: ArgumentHelp("A registry that may be spoken to without TLS; also $ENVCTL_INSECURE_REGISTRIES.", valueName: "host:port"))
@@ -69,6 +75,7 @@ struct CommonOptions: ParsableArguments {
       store: try Store(home: home), catalog: catalog, reporter: reporter(isTerse: isTerse),
       registry: RegistryClient(settings: settings))
     workbench.policyFiles = try TrustPolicy.machineFiles(override: Self.variable("ENVCTL_POLICY"))
+    workbench.traceID = Console.traceID
     return workbench
   }
 
@@ -93,10 +100,32 @@ struct CommonOptions: ParsableArguments {
   }
 
   private func reporter(isTerse: Bool) -> any StageReporter {
-    quiet ? QuietReporter() : StreamReporter(telling: isTerse ? .seconds(1) : .zero)
+    if logFormat == .ecs { return Console.ecs(tellsAll: !quiet) }
+    return quiet ? QuietReporter() : StreamReporter(telling: isTerse ? .seconds(1) : .zero)
   }
 
   private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+}
+
+/// What most commands have in common.
+struct CommonOptions: ParsableArguments {
+  @Option(help: "How the result is printed on stdout: text or json.")
+  var format: OutputFormat = .text
+
+  @OptionGroup var tools: ToolOptions
+
+  /// The catalog alone, for commands that need no store.
+  func catalog() throws -> Catalog { try tools.catalog() }
+
+  /// Opens the store and the catalog.
+  ///
+  /// - Parameters: see `ToolOptions.workbench`.
+  func workbench(isTerse: Bool = false, asRoot: Bool = false) throws -> Workbench { try tools.workbench(isTerse: isTerse, asRoot: asRoot) }
+
+  /// What looks after containers; it needs neither store nor catalog.
+  func launcher() throws -> ContainerLauncher { try tools.launcher() }
+
+  func home() throws -> FilePath { try tools.home() }
 }
 
 /// Lets only warnings through.

@@ -14,7 +14,7 @@ struct ProjectOptions: ParsableArguments {
 
   @Option(
     help: "The environment, for a folder without envctl.yaml.",
-    completion: .custom { _, _, _ in (try? CommonOptions.completionCatalog().names()) ?? [] })
+    completion: .custom { _, _, _ in (try? ToolOptions.completionCatalog().names()) ?? [] })
   var environment: String?
 
   @Flag(help: "Go on with what the pinning rules refuse; envctl.lock records that it was allowed.")
@@ -22,9 +22,14 @@ struct ProjectOptions: ParsableArguments {
 
   /// The tools for the project's command.
   ///
-  /// - Parameter asRoot: see `CommonOptions.workbench`.
+  /// - Parameter asRoot: see `ToolOptions.workbench`.
   func workbench(_ common: CommonOptions, isTerse: Bool = false, asRoot: Bool = false) throws -> Workbench {
-    var workbench = try common.workbench(isTerse: isTerse, asRoot: asRoot)
+    try workbench(common.tools, isTerse: isTerse, asRoot: asRoot)
+  }
+
+  /// The tools for the project's command.
+  func workbench(_ tools: ToolOptions, isTerse: Bool = false, asRoot: Bool = false) throws -> Workbench {
+    var workbench = try tools.workbench(isTerse: isTerse, asRoot: asRoot)
     workbench.allowsUnpinned = allowUnpinned
     return workbench
   }
@@ -43,7 +48,7 @@ struct ProjectOptions: ParsableArguments {
     return ProjectFile(environment: named, folder: folder)
   }
 
-  private func canonicalFolder() throws -> FilePath { try FileSystem.canonicalPath(FilePath(folder)) }
+  func canonicalFolder() throws -> FilePath { try FileSystem.canonicalPath(FilePath(folder)) }
 }
 
 /// Which workspace a command works on: that of the folder, or the one named, for a folder that has moved or gone.
@@ -55,7 +60,7 @@ struct WorkspaceOptions: ParsableArguments {
 
   @Option(
     help: "The workspace by what `envctl ps` lists first, whatever became of its folder.",
-    completion: .custom { _, _, _ in (try? CommonOptions.completionLauncher().workspaceIDs()) ?? [] })
+    completion: .custom { _, _, _ in (try? ToolOptions.completionLauncher().workspaceIDs()) ?? [] })
   var workspace: String?
 
   func validate() throws {
@@ -85,7 +90,7 @@ struct NameOption: ParsableArguments {
     help: "One of several workspaces of the folder: lowercase letters, digits and hyphens.",
     completion: .custom { _, _, _ in
       let folder = try? FileSystem.canonicalPath(".").string
-      return ((try? CommonOptions.completionLauncher().list()) ?? []).filter { $0.workspace.folder == folder }.compactMap(\.workspace.name)
+      return ((try? ToolOptions.completionLauncher().list()) ?? []).filter { $0.workspace.folder == folder }.compactMap(\.workspace.name)
     })
   var name: String?
 

@@ -23,7 +23,7 @@ struct UpCommand: ReportingCommand {
 
   @Argument(
     help: "The environment, for a folder without envctl.yaml.",
-    completion: .custom { _, _, _ in (try? CommonOptions.completionCatalog().names()) ?? [] })
+    completion: .custom { _, _, _ in (try? ToolOptions.completionCatalog().names()) ?? [] })
   var environment: String?
 
   @OptionGroup var label: NameOption

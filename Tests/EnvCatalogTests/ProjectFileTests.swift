@@ -18,6 +18,13 @@ import Testing
     ("schema: 1\nenvironment: ''\n", "2:14: expected text that is not empty", nil),
     ("schema: 1\nenvironment: x\ngpu: requird\n", "3:6: 'requird' is none of none, optional, required", "'required'"),
     ("schema: 1\nenvironment: x\ncheck: yes\n", "3:8: 'yes' is none of none, quick, full", nil),
+    ("schema: 1\nenvironment: x\ncheck: {}\n", "the key 'command' is missing", nil),
+    ("schema: 1\nenvironment: x\ncheck: { command: [] }\n", "3:19: expected a program and its arguments", nil),
+    ("schema: 1\nenvironment: x\ncheck: { command: python3 }\n", "3:19: expected a list", nil),
+    ("schema: 1\nenvironment: x\ncheck: { command: [a], band: {} }\n", "3:24: unknown key 'band'", "'bands'"),
+    ("schema: 1\nenvironment: x\ncheck: { command: [a], bands: { loss: -1 } }\n", "3:39: expected a number from 0", nil),
+    ("schema: 1\nenvironment: x\ncheck: { command: [a], deadline: 5 }\n", "3:34: expected a time such as 90s", nil),
+    ("schema: 1\nenvironment: x\ncheck: { command: [a], deadline: 0s }\n", "3:34: expected a time such as 90s", nil),
     ("schema: 1\nenvironment: x\nmount: nowhere\n", "3:8: expected a folder that exists, found 'nowhere'", nil),
     ("schema: 1\nenvironment: x\nmount: envctl.yaml\n", "3:8: expected a folder that exists", nil),
     ("schema: 1\nenvironment: x\nenv: [A]\n", "3:6: expected a mapping", nil),
@@ -69,6 +76,10 @@ import Testing
       #expect(project.variables.map { "\($0.name)=\($0.value)" } == ["B=2", "_a1=", "C=x y"])
       #expect(project.gpu == .optional)
       #expect(project.check == .none)
+      #expect(project.program == nil)
+      let own = "schema: 1\nenvironment: x\ncheck:\n  command: [python3, t.py]\n  bands: { loss: 1e-6 }\n  deadline: 1.5h\n"
+      let program = try #require(try ProjectFile(Array(own.utf8), file: folder.appending("envctl.yaml")).program)
+      #expect(program.command == ["python3", "t.py"] && program.bands == ["loss": 1e-6] && program.deadline == .seconds(5400))
     }
   }
 

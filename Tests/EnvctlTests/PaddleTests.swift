@@ -44,8 +44,14 @@ extension EnvctlTests {
 
     @Test(arguments: ["adam-epsilon", "layernorm-epsilon", "weight-bit", "batchnorm-momentum", "gelu-tanh"])
     func plantedChangeIsDrift(_ plant: String) throws {
-      let check = try Shared.program("check")("check", "--format", "json", "--", "--plant", plant)
+      let program = try Shared.program("check")
+      let check = try program("check", "--format", "json", "--report", "page.html", "--", "--plant", plant)
       #expect(check.status == 3, "\(check.errors)")
+      let page = String(decoding: try FileSystem.readFile(program.folder.appending("page.html")), as: UTF8.self)
+      for part in ["</span>drift: semantics</h1>", "<h3>float64 loss: baseline and run</h3>", "<h3>float32 scores, after step 50</h3>"] {
+        #expect(page.contains(part))
+      }
+      #expect(try program("report", "--format", "text").output.hasPrefix("verdict: drift: semantics\n"))
       let verdict = try check.json()
       #expect(verdict["outcome"].string == "drift: semantics")
       let measurement = try #require(verdict["measurements"].items.first { $0["precision"].string == "float64" })
@@ -80,6 +86,18 @@ extension EnvctlTests {
       let verdict = try check.json()
       #expect(verdict["outcome"].string == "broken")
       #expect(verdict["breakages"].items.contains { $0["operator"].string != nil && $0["step"].int != nil })
+    }
+
+    @Test func ownTrainingReproducesItself() throws {
+      let program = try Shared.program("own", "check: { command: [python3, paddle_train.py] }\n")
+      for name in ["envctl_record.py", "paddle_train.py"] {
+        try #require(Tool.run("cp", "\(Program.checkout)/images/examples/\(name)", program.folder.string).status == 0)
+      }
+      let record = try program("baseline", "record")
+      #expect(record.status == 0, "\(record.errors)")
+      let check = try program("check", "--format", "json")
+      #expect(check.status == 0, "\(check.errors)")
+      #expect(try check.json()["outcome"].string == "identical")
     }
 
     @Test func interruptedCheckIsNoVerdict() throws {

@@ -64,7 +64,8 @@ enum ContainerCommands {
         } else if word.text.hasPrefix(option + "=") {
           let start = word.content.lowerBound + option.utf8.count + 1
           pair = ShellWord(
-            text: String(word.text.dropFirst(option.count + 1)), content: start..<max(start, word.content.upperBound), isVerbatim: word.isVerbatim,
+            text: String(word.text.dropFirst(option.count + 1)), content: start..<max(start, word.content.upperBound),
+            isVerbatim: word.isVerbatim,
             isQuoted: word.isQuoted
           ).assignment(in: text)
         }

@@ -1,10 +1,14 @@
 /// A point in time as the image specification and package indexes write it. Only UTC is accepted, so that nothing depends on a time zone.
+import Glibc
 
 /// Whole seconds since the epoch, read from and written as RFC 3339 in UTC.
 public struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringConvertible {
   public let secondsSinceEpoch: Int64
 
   public init(secondsSinceEpoch: Int64) { self.secondsSinceEpoch = secondsSinceEpoch }
+
+  /// The current second of the system's clock.
+  public static var now: Timestamp { Timestamp(secondsSinceEpoch: Int64(time(nil))) }
 
   /// Reads `YYYY-MM-DD` (midnight) or `YYYY-MM-DDThh:mm:ss[.fraction]Z`; a fraction is dropped. Nil for anything else.
   public init?(parsing text: some StringProtocol) {
@@ -43,7 +47,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringCo
 
   public init(from decoder: any Decoder) throws {
     let text = try decoder.singleValueContainer().decode(String.self)
-    guard let value = Timestamp(parsing: text) else { throw ImageError.invalidTimestamp(text) }
+    guard let value = Timestamp(parsing: text) else { throw TimestampError(text: text) }
     self = value
   }
 
@@ -79,4 +83,11 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringCo
     let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
     return (yearOfCycle + cycle * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
   }
+}
+
+/// Text that is no point in time.
+public struct TimestampError: Diagnostic, Equatable {
+  public let text: String
+  public var summary: String { "'\(text)' is no date in UTC, such as 2024-10-15 or 2024-10-15T00:00:00Z" }
+  public var exitCode: ExitCode { .usage }
 }

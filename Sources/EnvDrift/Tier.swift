@@ -82,7 +82,9 @@ struct TierResults {
     let deviation = measurements.compactMap(\.firstBeyondBand).filter { $0.step > 0 || !$0.place.isInput }.min { $0.step < $1.step }
     let difference = measurements.compactMap(\.firstDifference).map(\.step).min()
     var results = [training(.short, through: min(steps, Self.shortSteps), deviation, difference)]
-    if steps > Self.shortSteps || breakages.contains(where: { ($0.step ?? 0) > Self.shortSteps }) { results.append(training(.long, through: steps, deviation, difference)) }
+    if steps > Self.shortSteps || breakages.contains(where: { ($0.step ?? 0) > Self.shortSteps }) {
+      results.append(training(.long, through: steps, deviation, difference))
+    }
     return results
   }
 

@@ -53,6 +53,8 @@ int cl_user_namespace(const char *uid_map, const char *gid_map) {
   int reason = errno;
   close(ends[1]);
   if (process > 0) {
+    // Another thread's child may hold the pipe's end too, so that closing ours tells nothing.
+    kill(process, SIGKILL);
     while (waitpid(process, NULL, 0) < 0 && errno == EINTR) {}
   }
   errno = reason;

@@ -66,7 +66,7 @@ public struct TerminalSession: ~Copyable {
       if ready.writable { flush() }
       if ready.ended {
         // What it wrote last is in the pseudo-terminal still. Others that hold it open are not waited for.
-        passOutput()
+        for _ in 0..<Self.lastPieces where passOutput() {}
         return .ended(process.reap())
       }
       if let hangUp, hangUp.at <= ContinuousClock.now { return leave(hangUp.signal) }
@@ -134,8 +134,12 @@ public struct TerminalSession: ~Copyable {
     }
   }
 
-  /// Passes on what was written so far.
-  private mutating func passOutput() {
+  /// More pieces than a pseudo-terminal can hold; what others go on writing to it is not waited for.
+  private static let lastPieces = 64
+
+  /// Passes on one piece of what was written, so that keys and signals get their turn; false when there was none.
+  @discardableResult
+  private mutating func passOutput() -> Bool {
     while isOutputOpen {
       var reason: CInt = 0
       let chunk = [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
@@ -144,11 +148,13 @@ public struct TerminalSession: ~Copyable {
         count = max(0, result)
       }
       if reason == EINTR { continue }
-      if reason == EAGAIN { return }
+      if reason == EAGAIN { return false }
       // EIO: no process has the other end open any more (pty(7)).
       if chunk.isEmpty { isOutputOpen = false }
       if !show(chunk) { begin(hangUp: SIGHUP) }
+      return isOutputOpen
     }
+    return false
   }
 
   private func show(_ bytes: [UInt8]) -> Bool {

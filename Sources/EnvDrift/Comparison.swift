@@ -24,7 +24,11 @@ public struct Comparison: Sendable {
     let differences = differences(of: observation)
     let evidence = Evidence(observation, against: baseline, measurements: measurements(of: observation), differences: differences)
     var breakages = breakages(of: observation) + evidence.breakages
-    if let failedEnding, breakages.isEmpty { breakages.append(Breakage(message: failedEnding)) }
+    if let failedEnding, !hasToldWhy(observation) {
+      // What is missing is missing because of the ending.
+      let step = observation.trainings.values.map(\.steps.count).min() ?? 0
+      breakages = [Breakage(step: step > 0 ? step : nil, message: failedEnding)] + breakages.filter { $0.precision != nil }
+    }
     let outcome = breakages.isEmpty ? evidence.outcome : .broken
     let tiers = TierResults(
       observation: observation, measurements: evidence.measurements, operators: evidence.operators, inferences: evidence.inferences,
@@ -37,6 +41,12 @@ public struct Comparison: Sendable {
       profile: observation.trainings.values.first?.header.profile, measurements: evidence.measurements, breakages: breakages,
       differences: differences, measuredOn: baseline.environment.kind, tiers: tiers,
       operators: evidence.operators.filter { $0.agreement != .equalBits }, inferences: evidence.inferences, cause: cause)
+  }
+
+  /// Whether the workload itself said what went wrong, which is more than its ending tells.
+  private func hasToldWhy(_ observation: Observation) -> Bool {
+    !observation.earlyFailures.isEmpty || observation.trainings.values.contains { $0.failure != nil }
+      || observation.faults.contains { !$0.followsFromEnding }
   }
 
   private func cause(

@@ -83,6 +83,14 @@ public enum DriftError: Diagnostic {
     }
   }
 
+  /// Whether it is only what an early end of the process leaves behind.
+  var followsFromEnding: Bool {
+    switch self {
+    case .truncatedStream, .missingEnd, .emptyStream: true
+    default: false
+    }
+  }
+
   public var exitCode: ExitCode {
     switch self {
     case .foreignSchema, .foreignBaselineSchema, .foreignWorkload, .notCovered, .notInBaseline, .noPopulation: .usage

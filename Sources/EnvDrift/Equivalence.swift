@@ -46,7 +46,9 @@ extension Equivalence {
   ///
   /// Schuirmann 1987: equivalent if the hypotheses "lower by the margin or more" and "higher by the margin or more" are both rejected.
   /// - Parameter pairs: At least two.
-  init(_ metric: String, pairs: [(expected: Double, actual: Double)], margin: Double) {
+  /// - Parameter tests: How many metrics are tested together. All must be equivalent, but one that differs is enough for a drift, so each is
+  ///   called different only at its share of the significance (Bonferroni).
+  init(_ metric: String, pairs: [(expected: Double, actual: Double)], margin: Double, tests: Int = 1) {
     let differences = pairs.map { $0.actual - $0.expected }
     let sample = Sample(differences)
     let error = sample.deviation / Double(pairs.count).squareRoot()
@@ -66,7 +68,7 @@ extension Equivalence {
     let reach = error > 0 ? margin / error - student.quantile(1 - Self.significance) : .infinity
     power = reach.isFinite ? max(0, 2 * student.probability(upTo: reach) - 1) : 1
     conclusion =
-      risk < Self.significance ? .equivalent : differenceRisk < Self.significance ? .different : .undecided
+      risk < Self.significance ? .equivalent : differenceRisk * Double(tests) < Self.significance ? .different : .undecided
   }
 }
 

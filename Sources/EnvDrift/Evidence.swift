@@ -13,7 +13,8 @@ struct Evidence {
     _ observation: Observation, against baseline: Baseline, measurements: [Measurement], differences: [EnvironmentDifference]
   ) {
     self.measurements = measurements
-    let usesAccelerator = observation.trainings.values.contains { $0.header.environment.gpu != nil }
+    // A driver is seen in every container of a host that has one; only devices are computed on.
+    let usesAccelerator = observation.trainings.values.contains { $0.header.environment.gpu?.devices.isEmpty == false }
     let mayChooseKernels = usesAccelerator || differences.contains(where: \.mayChooseKernels)
     for (_, training) in observation.trainings.sorted(by: { $0.key < $1.key }) {
       operators += OperatorFinding.all(training, against: baseline, mayChooseKernels: mayChooseKernels)

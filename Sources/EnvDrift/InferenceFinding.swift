@@ -59,11 +59,11 @@ extension InferenceFinding {
       configuration: was.configuration, agreement: .missing, expectedDeviation: was.deviation, deviation: now?.deviation, band: band,
       expectedRelative: was.relative, relative: now?.relative, error: now?.error)
     guard let now else { return }
-    if was.error != nil {
-      // What never worked proves nothing when it still does not, and is welcome when it does.
-      agreement = now.error != nil ? .equalBits : .withinBand
+    if was.error != nil, now.error != nil {
+      // What never worked proves nothing when it still does not.
+      agreement = .equalBits
     } else if let deviation = now.deviation, now.error == nil {
-      agreement = now.digest == was.digest ? .equalBits : deviation <= band ? .withinBand : .beyondBand
+      agreement = was.digest != nil && now.digest == was.digest ? .equalBits : deviation <= band ? .withinBand : .beyondBand
     } else {
       agreement = .failed
     }

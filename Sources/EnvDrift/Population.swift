@@ -66,7 +66,7 @@ extension Population {
     return [("AUC", \Member.auc), ("KS", \Member.ks), ("final loss", \Member.finalLoss)].map { metric, value in
       let margin = Sample(self.members.map { $0[keyPath: value] }).deviation * Self.marginShare
       return Equivalence(
-        metric, pairs: pairs.map { ($0.expected[keyPath: value], $0.actual[keyPath: value]) }, margin: margin)
+        metric, pairs: pairs.map { ($0.expected[keyPath: value], $0.actual[keyPath: value]) }, margin: margin, tests: 3)
     }
   }
 }

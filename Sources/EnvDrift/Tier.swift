@@ -94,6 +94,10 @@ struct TierResults {
       return TierResult(tier: tier, state: .broken, summary: broken.description)
     }
     if let deviation, deviation.step <= step { return TierResult(tier: tier, state: .drift, summary: deviation.description) }
+    // What follows from other inputs is no noise.
+    if let given = measurements.compactMap(\.firstBeyondBand).first(where: { $0.place.isInput && $0.step <= step }) {
+      return TierResult(tier: tier, state: .drift, summary: "other inputs: \(given)")
+    }
     if let difference, difference <= step {
       return TierResult(tier: tier, state: .equivalent, summary: "\(step) steps, only rounding noise, from step \(difference) on")
     }

@@ -75,7 +75,7 @@ extension HostFacts {
 
   private mutating func lookAtRuntimes(_ host: HostTree, isLive: Bool) throws {
     let packages = DpkgVersions(try host.read("/var/lib/dpkg/status", limit: 64 << 20) ?? [])
-    for name in ["crun", "runc", "youki"] {
+    for name in ["crun", "runc"] {
       let places = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map { "\($0)/\(name)" }
       guard let path = try places.first(where: { try host.status($0)?.kind == .file }) else { continue }
       // One in /usr/local is nobody's package.

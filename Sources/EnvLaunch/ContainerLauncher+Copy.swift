@@ -51,6 +51,9 @@ extension ContainerLauncher {
   ) throws -> Value {
     if let running = try runningProcess(of: workspace) { return try body(FilePath("/proc/\(running.pid)/root")) }
     return try withWorkspaceLocked(workspace.id) { _ in
+      // It may have been started, or made anew, while we waited: two overlays must not share an upper folder (overlayfs.rst).
+      let workspace = try self.workspace(workspace.id)
+      if let running = try runningProcess(of: workspace) { return try body(FilePath("/proc/\(running.pid)/root")) }
       for path in paths { try Self.requireUnmounted(path, in: workspace) }
       let files = layout.workspace(workspace.id)
       return try PrivateMounts.run {

@@ -18,7 +18,7 @@ struct MappedMounts {
   func map(_ requested: [BindMount], for user: RuntimeSpec.User, in mounts: inout [RuntimeSpec.Mount]) throws {
     for mount in requested {
       guard let owner = mount.owner, owner != FileOwner(uid: user.uid, gid: user.gid), !mount.isReadOnly,
-        let index = mounts.firstIndex(where: { $0.source == mount.source && $0.type == "bind" })
+        let index = mounts.firstIndex(where: { $0.destination == mount.destination && $0.type == "bind" })
       else { continue }
       let target = bundle.appending("mapped-\(index)")
       try FileSystem.createDirectories(target, mode: 0o700)

@@ -32,7 +32,7 @@ extension Workspace {
       SettingChange("user", before: old.user, after: new.user),
       SettingChange("devices", before: Self.devices(of: old), after: Self.devices(of: new)),
     ]
-    changes += Self.changes("variable", from: old.environment, to: new.environment)
+    changes += Self.variables(from: old.environment, to: new.environment)
     changes += Self.changes("mount", from: Self.mounts(of: old), to: Self.mounts(of: new))
     let rest = SettingChange(
       "limits and other settings", before: "as before", after: Self.rest(of: old) == Self.rest(of: new) ? "as before" : "changed")
@@ -42,6 +42,14 @@ extension Workspace {
   private static func layers(from old: LaunchImage, to new: LaunchImage) -> String {
     let fresh = Set(new.layers).subtracting(old.layers).count
     return fresh == 0 && old.layers.count == new.layers.count ? "\(old.layers.count)" : "\(new.layers.count), \(fresh) of them new"
+  }
+
+  /// Which variables differ, and not their values, among which are passwords and tokens.
+  private static func variables(from old: [String: String], to new: [String: String]) -> [SettingChange] {
+    Set(old.keys).union(new.keys).sorted().filter { old[$0] != new[$0] }.map { name in
+      SettingChange(
+        "variable \(name)", before: old[name].map { _ in "set" }, after: new[name].map { _ in old[name] == nil ? "set" : "changed" })
+    }
   }
 
   private static func changes(_ kind: String, from old: [String: String], to new: [String: String]) -> [SettingChange] {

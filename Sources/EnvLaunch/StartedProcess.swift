@@ -21,7 +21,10 @@ struct StartedProcess: Sendable {
     let arguments = (try? FileSystem.readFile(FilePath("/proc/\(pid)/cmdline"), limit: 1 << 20))?.split(separator: 0) ?? []
     // One that has ended has no arguments any more, and no use for a signal.
     guard let program = arguments.first else { return true }
-    let isStub = program.elementsEqual(runtime.path.utf8) || (arguments.count == 2 && arguments[1].elementsEqual("init".utf8))
+    // The runtime's own second stage, under its path, its name or the name of a copy of itself.
+    let isOfRuntime = program.elementsEqual(runtime.name.utf8) || program.starts(with: "/proc/self/".utf8)
+    let isStub =
+      program.elementsEqual(runtime.path.utf8) || (arguments.count == 2 && arguments[1].elementsEqual("init".utf8) && isOfRuntime)
     return !isStub && (!isFirst || handles(signal, pid: pid))
   }
 

@@ -39,7 +39,8 @@ public struct ModelProvider: Sendable {
   ///   pin does not allow.
   public func prepare(_ pin: ModelPin, in folder: FilePath, progress: (Int64) -> Void) throws(ModelError) -> ReadyModel {
     let blob = if let present = try stored(pin) { present } else { try fetch(pin, in: folder, progress) }
-    let scan = try ModelScanner().scan(blob.path, name: pin.name)
+    // Programs go by the name they see.
+    let scan = try ModelScanner().scan(blob.path, name: FilePath(pin.mount).lastComponent?.string ?? pin.name)
     let judged = scan.judged(allowing: pin.allow)
     guard judged.refused.isEmpty else { throw .refused(name: pin.name, findings: judged.refused) }
     return ReadyModel(pin: pin, blob: blob, scan: scan, allowed: judged.allowed)

@@ -70,7 +70,7 @@ struct SourceScan {
     }
     // `model.pkl.gz` and the like: joblib and pandas inflate such a file on their own and unpickle it.
     let isExpected = endings.suffix(2).contains { Self.pickleEndings.contains($0) }
-    if isExpected, Self.compressions.contains(where: { start.starts(with: $0) }) {
+    if isExpected || endings.suffix(2).contains("bin"), Self.compressions.contains(where: { start.starts(with: $0) }) {
       add(.unsupported, member, message: "it is compressed as a whole, which is not looked into")
       return .unrecognised
     }

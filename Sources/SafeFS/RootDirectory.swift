@@ -38,7 +38,7 @@ public struct RootDirectory: ~Copyable {
   private func makeDirectory(_ path: RelativePath, in folder: CInt) throws(FileSystemError) {
     try check("mkdirat", full(path)) { mkdirat(folder, path.name, 0o755) }
     // Once more, because mkdirat leaves out what the user's umask forbids.
-    try check("fchmodat", full(path)) { fchmodat(folder, path.name, 0o755, 0) }
+    try check("fchmodat", full(path)) { fchmodat(folder, path.name, 0o755, AT_SYMLINK_NOFOLLOW) }
   }
 
   /// Opens a regular file for reading; a link is not followed.
@@ -96,7 +96,8 @@ public struct RootDirectory: ~Copyable {
     let folder = path.isRoot ? root.rawValue : try parent(of: path, creating: false)
     let name = path.isRoot ? "." : path.name
     try check("fchownat", full(path)) { fchownat(folder, name, attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW) }
-    if !isSymlink { try check("fchmodat", full(path)) { fchmodat(folder, name, attributes.permissions, 0) } }
+    // In a tree that others write to, a link may have taken the place of what was made.
+    if !isSymlink { try check("fchmodat", full(path)) { fchmodat(folder, name, attributes.permissions, AT_SYMLINK_NOFOLLOW) } }
     for (key, value) in attributes.extended { try setExtendedAttribute(path, name: key, value: value) }
     try setModified(path, nanoseconds: attributes.modified)
   }

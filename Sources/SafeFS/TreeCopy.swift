@@ -51,9 +51,14 @@ public struct TreeCopy: ~Copyable {
 
   private mutating func makeLink(_ path: RelativePath, target destination: String, status: FileStatus) throws {
     let fresh = try beside(path)
-    try target.makeSymlink(fresh, target: destination)
-    try target.setAttributes(fresh, attributes(status), isSymlink: true)
-    try target.rename(fresh, to: path)
+    do {
+      try target.makeSymlink(fresh, target: destination)
+      try target.setAttributes(fresh, attributes(status), isSymlink: true)
+      try target.rename(fresh, to: path)
+    } catch {
+      try? target.remove(fresh)
+      throw error
+    }
   }
 
   private mutating func copyFile(_ source: borrowing OwnedDescriptor, to path: RelativePath) throws {

@@ -42,8 +42,10 @@ private struct CgroupFixture {
   func v2(_ controllers: String, handedOn: String, own: String = "/user.slice/job.scope") throws {
     try write("/proc/self/mountinfo", "30 20 0:30 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw,nsdelegate\n")
     try write("/proc/self/cgroup", "0::\(own)\n")
-    try write("/sys/fs/cgroup\(own)/cgroup.controllers", controllers + "\n")
-    try write("/sys/fs/cgroup\(own)/cgroup.subtree_control", handedOn + "\n")
+    try write("/sys/fs/cgroup/cgroup.controllers", controllers + "\n")
+    // Of the cgroup above: one that has processes hands nothing on.
+    let parent = own[..<(own.lastIndex(of: "/") ?? own.startIndex)]
+    try write("/sys/fs/cgroup\(parent)/cgroup.subtree_control", handedOn + "\n")
   }
 
   func check(_ owners: OwnerIDs, _ change: (inout ResourceRequest) throws -> Void) throws {

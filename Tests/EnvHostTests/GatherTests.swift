@@ -29,7 +29,7 @@ import Testing
     21 20 0:30 / /home rw,nosuid - nfs4 server:/home rw
     22 20 0:31 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw
 
-    """, "/proc/self/cgroup": "0::/user.slice\n", "/sys/fs/cgroup/user.slice/cgroup.controllers": "memory pids\n",
+    """, "/proc/self/cgroup": "0::/user.slice\n", "/sys/fs/cgroup/cgroup.controllers": "memory pids\n",
     "/etc/subuid": "ann:100000:65536\nbob:165536:65536\n", "/etc/subgid": "1000:100000:100\n", "/usr/bin/newuidmap": "",
     "/usr/sbin/runc": "", "/usr/local/bin/crun": "", "/home/ann/x": "",
     "/var/lib/dpkg/status":

@@ -20,7 +20,7 @@ import Testing
     try #require(exec("echo kept > /tmp/mine", in: fixture).isSuccess)
     let outcome = try fixture.run(["start", folder, "--env", "NEW=2", "--cwd", "/tmp"])
     #expect(outcome.output.hasPrefix("started"))
-    for line in ["variable NEW: none → 2", "variable OLD: 1 → none", "working folder: none → /tmp"] {
+    for line in ["variable NEW: none → set", "variable OLD: set → none", "working folder: none → /tmp"] {
       #expect(outcome.errors.contains("is started anew: \(line)"), "\(outcome.errors)")
     }
     #expect(try exec("cat mine; echo $NEW$OLD", in: fixture).output == "kept\n2\n")

@@ -94,7 +94,7 @@ func sampleCheck(name: String = "auc", losses: [Double] = [1, 0.5, 0.4, 0.3, 0.2
     #expect(report.text[2] == "  loss  █▄▃▂▁▁  1.0000 → 0.2000" || report.text[2].hasPrefix("  loss  █"))
     #expect(report.text.contains("  metric auc: within 0 (band 1.0e-4)"))
     let same = try sampleCheck(losses: [1, 0.5, 0.4, 0.3, 0.25, 0.2])
-    #expect(same.text[1] == "  the same bits as the baseline through step 6, in all that was recorded")
+    #expect(same.text[1] == "  the same bits as the baseline through step 6, in all that is judged")
     #expect(same.exitCode == .asExpected)
   }
 

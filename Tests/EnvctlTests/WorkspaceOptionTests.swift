@@ -41,7 +41,7 @@ extension EnvctlTests {
         try program.project("oci:\(folder)/layout", "check: none\nenv: {WORD: two}\n")
         let changed = try program("up", "--format", "json")
         #expect(try changed.json()["changes"].items.first?["setting"].string == "variable WORD")
-        #expect(changed.errors.contains("variable WORD: one → two"))
+        #expect(changed.errors.contains("variable WORD: set → changed"))
         #expect(try program("exec", "--", "/bin/sh", "-c", "cat /new; echo $WORD").output == "y\ntwo\n")
         #expect(try program("rm").errors.contains("is running"))
         #expect(try program("stop").output.hasSuffix(": stopped\n"))

@@ -20,6 +20,10 @@ public struct CgroupHost: Sendable {
     /// The folder of this process's cgroup.
     public var folder: String { folder(of: own) }
 
+    /// The folder of the cgroup this process's lies in. One with processes of its own cannot hand controllers on (cgroup-v2.rst, "No Internal
+    /// Process Constraint"), so runtimes make a container's beside ours.
+    var parentFolder: String { folder(of: own.lastIndex(of: "/").map { $0 == own.startIndex ? "/" : String(own[..<$0]) } ?? "/") }
+
     func folder(of cgroup: String) -> String {
       let below = root == "/" ? cgroup : cgroup.hasPrefix(root) ? String(cgroup.dropFirst(root.count)) : ""
       return below == "/" ? mount : mount + below
@@ -40,7 +44,8 @@ public struct CgroupHost: Sendable {
     for mount in mounts {
       if mount.type == "cgroup2" {
         let top = Controller(isV2: true, mount: mount.path, root: mount.root, own: own[""] ?? "/")
-        let text = try host.text(top.folder + "/cgroup.controllers") ?? ""
+        // What the hierarchy has. What of it is handed on to an ordinary user, `ResourceCheck` asks.
+        let text = try host.text(mount.path + "/cgroup.controllers") ?? ""
         for name in text.split(whereSeparator: \.isWhitespace) { v2[String(name)] = top }
       } else {
         // A hierarchy with a name has no controller.

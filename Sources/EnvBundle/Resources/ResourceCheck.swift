@@ -77,7 +77,7 @@ public struct ResourceCheck: Sendable {
       throw refusal(
         "an ordinary user cannot make cgroups of version 1", "run envctl as root, or boot with systemd.unified_cgroup_hierarchy=1")
     }
-    let parent = request.cgroupParent.map { controller.mount + $0 } ?? controller.folder
+    let parent = request.cgroupParent.map { controller.mount + $0 } ?? controller.parentFolder
     let mend = "systemd-run --user --scope -p Delegate=yes envctl …, or name a cgroup of yours with cgroup-parent"
     // Inside the user namespace the user's own files belong to 0.
     guard let status = try host.status(parent), status.uid == 0, status.permissions & 0o200 != 0 else {

@@ -64,7 +64,7 @@ extension ProgramExtent {
   static func all(of run: ProgramRun, against expected: ProgramRun, bands: ProgramBands) -> [ProgramExtent] {
     var found: [ProgramExtent] = []
     // A digest says that something differs and not how far, so it decides only for inputs, and where there is nothing else to go by.
-    let hasNumbers = !(expected.series.isEmpty && expected.metrics.isEmpty && expected.scores.isEmpty)
+    let hasNumbers = expected.series.keys.contains(where: bands.judges) || !expected.metrics.isEmpty || !expected.scores.isEmpty
     for tensor in expected.tensors.sorted(by: { ($0.isInput ? 0 : 1, $0.key) < ($1.isInput ? 0 : 1, $1.key) }) {
       guard let actual = run.tensors.first(where: { $0.key == tensor.key }) else { continue }
       let differs: Agreement = tensor.isInput || !hasNumbers ? .beyondBand : .otherBits
@@ -139,6 +139,9 @@ public struct ProgramComparison: Sendable {
     if breakages.isEmpty {
       breakages = missing(from: reader.run)
       if breakages.isEmpty, let name = addition(in: reader.run) { throw .notInBaseline(name: name) }
+    }
+    if breakages.isEmpty, extents.isEmpty {
+      breakages.append(Breakage(message: "nothing it records is judged: no loss, metric, scores or tensor, and no number with a band"))
     }
     return ProgramVerdict(
       extents: extents, breakages: breakages, differences: differences(reader.run, command: command, image: image, host: host),

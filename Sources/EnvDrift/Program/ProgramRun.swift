@@ -62,11 +62,10 @@ public struct ProgramRun: Codable, Hashable, Sendable {
     switch record {
     case .step(let step, let values):
       for (name, value) in values {
-        var own = series[name] ?? Series(steps: [], values: [])
-        if let last = own.steps.last, step <= last { throw .init("step \(step) comes after step \(last)") }
-        own.steps.append(step)
-        own.values.append(value)
-        series[name] = own
+        if let last = series[name]?.steps.last, step <= last { throw .init("step \(step) comes after step \(last)") }
+        // In place: a copy each step would make long runs quadratic.
+        series[name, default: Series(steps: [], values: [])].steps.append(step)
+        series[name, default: Series(steps: [], values: [])].values.append(value)
       }
     case .metric(let name, let value, let step):
       try requireNew(Key(name: name, step: step), among: metrics.map(\.key), "metric")

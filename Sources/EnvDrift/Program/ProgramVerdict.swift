@@ -54,7 +54,7 @@ public struct ProgramVerdict: Codable, Hashable, Sendable {
       reading = first.sentence + Self.cause(differences)
     } else if extents.allSatisfy({ $0.agreement == .equalBits }) {
       outcome = .identical
-      reading = "the same bits as the baseline" + (lastStep.map { " through step \($0)" } ?? "") + ", in all that was recorded"
+      reading = "the same bits as the baseline" + (lastStep.map { " through step \($0)" } ?? "") + ", in all that is judged"
     } else {
       outcome = .equivalent
       reading = "nothing beyond its band: " + Self.noise(extents) + Self.cause(differences)

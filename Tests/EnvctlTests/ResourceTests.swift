@@ -23,9 +23,11 @@ extension EnvctlTests {
         // The same status for another reason is not mistaken for it.
         let killed = try program("run", "--memory", "48MiB", "--", "/bin/sh", "-c", "kill -9 $$")
         #expect(killed.status == 137 && !killed.errors.contains("memory"))
-        // The workspace is another one with another limit.
+        // With another limit it is started anew, and the new one holds.
         let other = try program("up", "--memory", "64MiB")
-        #expect(other.status == 1 && other.errors.contains("set of limits"), "\(other.errors)")
+        #expect(other.status == 0 && other.errors.contains("limits and other settings: as before → changed"), "\(other.errors)")
+        let again = try program.command(["exec", "--"] + hungry).run(deadline: .seconds(60))
+        #expect(again.errorText.contains("killed: over its memory limit of 64 MiB"), "\(again.errorText)")
       }
     }
 

@@ -98,19 +98,7 @@ public struct Baseline: Codable, Hashable, Sendable {
   ///
   /// - Throws: `unreadableBaseline`, `foreignBaselineSchema` or `inconsistentBaseline`.
   public init(decoding bytes: [UInt8], object: String) throws(DriftError) {
-    struct Envelope: Decodable { var schema: Int }
-    do {
-      // The schema first: a file of another version need not have the other keys.
-      let schema = try CanonicalJSON.decode(Envelope.self, from: bytes, object: object).schema
-      guard schema == Self.currentSchema else { throw DriftError.foreignBaselineSchema(object: object, found: schema) }
-      self = try CanonicalJSON.decode(Baseline.self, from: bytes, object: object)
-    } catch let error as JSONError {
-      throw .unreadableBaseline(error)
-    } catch let error as DriftError {
-      throw error
-    } catch {
-      throw .inconsistentBaseline(name: object, reason: String(describing: error))
-    }
+    self = try BaselineFile.decode(bytes, schema: Self.currentSchema, object: object)
     try checkConsistency()
   }
 

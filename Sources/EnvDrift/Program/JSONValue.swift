@@ -19,16 +19,13 @@ public enum JSONValue: Hashable, Sendable, Codable {
       while !container.isAtEnd { items.append(try container.decode(JSONValue.self)) }
       self = .array(items)
     } else {
-      let container = try decoder.singleValueContainer()
-      if container.decodeNil() {
-        self = .null
-      } else if let value = try? container.decode(Bool.self) {
-        self = .flag(value)
-      } else if let value = try? container.decode(Double.self) {
-        self = .number(value)
-      } else {
-        self = .text(try container.decode(String.self))
-      }
+      self =
+        switch try Scalar(from: decoder) {
+        case .number(let value): .number(value)
+        case .text(let value): .text(value)
+        case .flag(let value): .flag(value)
+        case .unknown: .null
+        }
     }
   }
 

@@ -123,27 +123,44 @@ public final class BytePipe: @unchecked Sendable {
   ///
   /// - Throws: The error the writer ended with, once everything before it has been read.
   public func read(into span: inout MutableRawSpan) throws -> Int {
+    guard let rest = try nextBytes() else { return 0 }
+    let count = min(rest.count, span.byteCount)
+    span.withUnsafeMutableBytes { $0.copyMemory(from: .init(rebasing: rest[..<count])) }
+    offset += count
+    if count == rest.count { giveBack() }
+    return count
+  }
+
+  /// Calls `body` with one buffer after the other, in place and without a copy, until the end. All but the last are full.
+  ///
+  /// Each begins at a multiple of the slot's size from a page's start, as direct writes want it (open(2), O_DIRECT).
+  /// - Throws: The error the writer ended with, once everything before it was passed on, or what `body` throws.
+  public func readAll(_ body: (RawSpan) throws -> Void) throws {
+    while let bytes = try nextBytes() {
+      try body(bytes.bytes)
+      giveBack()
+    }
+  }
+
+  /// What is left of the oldest buffer, which is the reader's until it is given back; nil at the end.
+  private func nextBytes() throws -> UnsafeRawBufferPointer? {
     pthread_mutex_lock(lock)
     while written == taken, !isFinished { pthread_cond_wait(changed, lock) }
     let (isEmpty, slot, failure) = (written == taken, taken % slotCount, failure)
     pthread_mutex_unlock(lock)
     if isEmpty {
       if let failure { throw failure }
-      return 0
+      return nil
     }
-    // The slot is the reader's until `taken` grows.
-    let rest = UnsafeRawBufferPointer(rebasing: storage[slot * slotSize + offset..<slot * slotSize + counts[slot]])
-    let count = min(rest.count, span.byteCount)
-    span.withUnsafeMutableBytes { $0.copyMemory(from: .init(rebasing: rest[..<count])) }
-    offset += count
-    if offset == counts[slot] {
-      offset = 0
-      pthread_mutex_lock(lock)
-      taken += 1
-      pthread_cond_signal(changed)
-      pthread_mutex_unlock(lock)
-    }
-    return count
+    return UnsafeRawBufferPointer(rebasing: storage[slot * slotSize + offset..<slot * slotSize + counts[slot]])
+  }
+
+  private func giveBack() {
+    offset = 0
+    pthread_mutex_lock(lock)
+    taken += 1
+    pthread_cond_signal(changed)
+    pthread_mutex_unlock(lock)
   }
 
   /// Tells the writer that nothing more is wanted.

@@ -1,61 +1,105 @@
 /// Writing past the page cache: what a store keeps for later must not push out what the machine works with now.
 import CLinux
+import EnvCore
 import Glibc
 
-/// Fills a new file with `O_DIRECT` (open(2)) from an aligned buffer, and through the page cache where the file system has no such thing.
+/// Fills a new file with `O_DIRECT` (open(2)) from aligned buffers, and through the page cache where the file system has no such thing.
 ///
 /// A gigabyte written the usual way takes a gigabyte of memory from everything that was cached, and costs the processor a copy into pages
-/// that are touched for the first time; on a virtual machine that copy alone can be slower than the disk.
-public struct UncachedWriter: ~Copyable {
-  private let file: OwnedDescriptor
-  private let buffer = AlignedBuffer()
-  private var filled = 0
-  private var isDirect: Bool
+/// that are touched for the first time; on a virtual machine that copy alone can be slower than the disk. A direct write waits for the
+/// disk instead, so it has a thread of its own, and the caller fills the next buffer meanwhile.
+public final class UncachedWriter {
+  /// Bytes written at once; a multiple of every logical block size.
+  static let bufferSize = 1 << 20
+
+  private let buffers = BytePipe(slots: 2, slotSize: UncachedWriter.bufferSize)
+  private let output: DirectOutput
+  private let thread: EnvCore.Thread
+  private var isJoined = false
 
   /// Takes over a file that was opened for writing and is empty.
   public init(_ file: consuming OwnedDescriptor) {
-    isDirect = Self.setDirect(true, file.rawValue)
-    self.file = file
+    let (output, buffers) = (DirectOutput(file), buffers)
+    self.output = output
+    thread = EnvCore.Thread { output.write(buffers) }
   }
 
-  /// Appends bytes.
-  public mutating func write(_ bytes: RawSpan) throws(FileSystemError) {
-    var rest = bytes
-    while rest.byteCount > 0 {
-      let count = min(rest.byteCount, AlignedBuffer.size - filled)
-      let target = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[filled..<filled + count])
-      rest.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
-      filled += count
-      if filled == AlignedBuffer.size { try flush() }
-      rest = rest.extracting(droppingFirst: count)
+  deinit { join() }
+
+  /// Appends bytes. An error may be that of an earlier call's bytes.
+  public func write(_ bytes: RawSpan) throws(FileSystemError) {
+    do {
+      try buffers.write(bytes)
+    } catch {
+      // The pipe is closed when the thread has met an error, and only then.
+      join()
+      try output.rethrow()
+      preconditionFailure("a pipe was closed without an error")
     }
   }
 
-  /// Writes the rest and gives the file back. It is not synced.
-  public consuming func finish() throws(FileSystemError) -> OwnedDescriptor {
-    // The end of a file is seldom a whole number of blocks.
-    leaveDirect()
-    try flush()
+  /// Writes the rest and gives the file back; call it once. It is not synced.
+  public func finish() throws(FileSystemError) -> OwnedDescriptor {
+    join()
+    try output.rethrow()
+    guard let file = output.file.take() else { preconditionFailure("a file is finished once") }
     return file
   }
 
-  private mutating func flush() throws(FileSystemError) {
+  private func join() {
+    guard !isJoined else { return }
+    isJoined = true
+    buffers.finish()
+    thread.join()
+  }
+}
+
+/// The file, and the thread's work on it.
+///
+/// Unchecked: it is the thread's until that is joined, and its owner's from then on.
+private final class DirectOutput: @unchecked Sendable {
+  var file: OwnedDescriptor?
+  private var failure: FileSystemError?
+  private var isDirect: Bool
+
+  init(_ file: consuming OwnedDescriptor) {
+    isDirect = Self.setDirect(true, file.rawValue)
+    self.file = consume file
+  }
+
+  func rethrow() throws(FileSystemError) {
+    if let failure { throw failure }
+  }
+
+  /// Writes all that the pipe brings.
+  func write(_ buffers: BytePipe) {
+    do {
+      try buffers.readAll { try write($0) }
+      leaveDirect()
+    } catch {
+      failure = error as? FileSystemError
+      buffers.cancel()
+    }
+  }
+
+  private func write(_ bytes: RawSpan) throws(FileSystemError) {
+    guard let raw = file?.rawValue, let path = file?.path else { preconditionFailure("the file was given back") }
+    // The end of a file is seldom a whole number of blocks.
+    if bytes.byteCount < UncachedWriter.bufferSize { leaveDirect() }
     var written = 0
-    while written < filled {
-      let rest = UnsafeRawBufferPointer(rebasing: buffer.bytes[written..<filled])
-      let raw = file.rawValue
+    while written < bytes.byteCount {
       do {
-        written += try check("write", file.path) { Glibc.write(raw, rest.baseAddress, rest.count) }
+        let rest = bytes.extracting(droppingFirst: written)
+        written += try check("write", path) { rest.withUnsafeBytes { Glibc.write(raw, $0.baseAddress, $0.count) } }
       } catch  where error.errno == .invalidArgument && isDirect {
         // Some file systems accept the flag and refuse the call, and after a short write the position is no block's.
         leaveDirect()
       }
     }
-    filled = 0
   }
 
-  private mutating func leaveDirect() {
-    if isDirect { _ = Self.setDirect(false, file.rawValue) }
+  private func leaveDirect() {
+    if isDirect, let raw = file?.rawValue { _ = Self.setDirect(false, raw) }
     isDirect = false
   }
 
@@ -63,13 +107,4 @@ public struct UncachedWriter: ~Copyable {
     let flags = fcntl(file, F_GETFL)
     return flags >= 0 && fcntl(file, F_SETFL, isDirect ? flags | cl_o_direct : flags & ~cl_o_direct) == 0
   }
-}
-
-/// Memory at an address that every disk accepts.
-final class AlignedBuffer {
-  /// Bytes written at once; a multiple of every logical block size.
-  static let size = 1 << 20
-
-  let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: AlignedBuffer.size, alignment: 4096)
-  deinit { bytes.deallocate() }
 }

@@ -139,6 +139,36 @@ import Testing
     pipe.finish()
     #expect(try Self.drain(pipe) == Self.bytes(4) + Self.bytes(3))
   }
+
+  @Test(arguments: [0, 1, 15, 16, 17, 48, 1000]) func wholeBuffersInPlace(total: Int) throws {
+    let pipe = BytePipe(slots: 3, slotSize: 16)
+    let sent = Self.bytes(total)
+    var (received, lengths): ([UInt8], [Int]) = ([], [])
+    try writing(
+      pipe,
+      {
+        try? pipe.write(sent.span.bytes)
+        pipe.finish()
+      },
+      {
+        try pipe.readAll { bytes in
+          lengths.append(bytes.byteCount)
+          bytes.withUnsafeBytes { received += $0 }
+        }
+      })
+    #expect(received == sent)
+    #expect(lengths.dropLast().allSatisfy { $0 == 16 })
+    #expect(lengths.count == (total + 15) / 16)
+  }
+
+  @Test func anErrorComesAfterTheBuffersBeforeIt() throws {
+    let pipe = BytePipe(slots: 3, slotSize: 16)
+    try pipe.write(Self.bytes(20).span.bytes)
+    pipe.finish(throwing: Broken())
+    var count = 0
+    #expect(throws: Broken.self) { try pipe.readAll { count += $0.byteCount } }
+    #expect(count == 20)
+  }
 }
 
 /// What the writer's thread tells.

@@ -18,7 +18,7 @@ extension SourceScan {
     case .stopped(let end):
       if try !isClaimed && !machine.hasCalls && end < source.size && !mayBePickle(source, from: end) { return .unrecognised }
       collector.merge(machine.collector)
-      if start.contains(Self.torchMagic) { return try walkLegacyTorch(&machine, member: member) }
+      if start.contains(Self.torchMagic) { return try walkLegacyTorch(&machine, source, member: member) }
       try walkSequence(&machine, from: end, of: source.size, member: member)
     case .faulty(let fault):
       guard isClaimed || machine.hasCalls || !fault.isCertain else { return .unrecognised }
@@ -71,14 +71,24 @@ extension SourceScan {
   }
 
   /// Magic number, version, system, objects, keys of the storages: five pickles, and then the storages' bytes, which no one unpickles.
-  private mutating func walkLegacyTorch(_ machine: inout PickleMachine, member: String?) throws -> ModelScan.Format {
+  private mutating func walkLegacyTorch(_ machine: inout PickleMachine, _ source: ByteSource, member: String?) throws -> ModelScan.Format {
+    var end: Int64 = 0
     for _ in 1..<5 {
       let ending = try machine.run()
       collector.merge(machine.collector)
-      if case .faulty(let fault) = ending {
+      switch ending {
+      case .stopped(let place): end = place
+      case .faulty(let fault):
         report(fault, member: member)
-        break
+        return .torchLegacy
       }
+    }
+    // A program that reads pickle after pickle, and not as torch.load does, would go on here.
+    var next = PickleMachine(source, at: end, member: member)
+    _ = try next.run()
+    if next.hasCalls {
+      collector.merge(next.collector)
+      add(.hidden, member, offset: end, message: "another pickle stands where the raw bytes of the storages belong")
     }
     return .torchLegacy
   }

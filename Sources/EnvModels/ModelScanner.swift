@@ -54,7 +54,7 @@ struct SourceScan {
       return try lookIntoZip(source, member: member, depth: depth)
     }
     // zipfile and others look for a zip at the end of a file, whatever it begins with.
-    if try ZipDirectory.isEnd(of: source) {
+    if try ZipDirectory.mayEnd(source) {
       add(.hidden, member, message: "it does not begin as a zip archive, and ends as one: programs disagree on what it is")
     }
     // Before everything else, because torch.load offers to tarfile whatever is no zip.
@@ -80,10 +80,10 @@ struct SourceScan {
   /// Endings that lead programs to unpickle a file, or to say that it is damaged. numpy.load does so with what is neither of its formats.
   static let pickleEndings: Set<String> = ["pt", "pth", "pkl", "pickle", "pdparams", "pdopt", "ckpt", "joblib", "npy", "npz"]
 
-  /// How gzip, bzip2, xz, lz4, zstd and zlib begin.
+  /// How gzip, bzip2, xz, lz4, zstd, LZMA alone and zlib begin.
   private static let compressions: [[UInt8]] = [
-    [0x1F, 0x8B], [0x42, 0x5A, 0x68], [0xFD, 0x37, 0x7A, 0x58, 0x5A], [4, 0x22, 0x4D, 0x18], [0x28, 0xB5, 0x2F, 0xFD], [0x78, 1],
-    [0x78, 0x5E], [0x78, 0x9C], [0x78, 0xDA],
+    [0x1F, 0x8B], [0x42, 0x5A, 0x68], [0xFD, 0x37, 0x7A, 0x58, 0x5A], [4, 0x22, 0x4D, 0x18], [0x28, 0xB5, 0x2F, 0xFD], [0x5D, 0, 0],
+    [0x78, 1], [0x78, 0x5E], [0x78, 0x9C], [0x78, 0xDA],
   ]
 
   mutating func add(_ kind: ModelFinding.Kind, _ member: String?, offset: Int64? = nil, message: String) {

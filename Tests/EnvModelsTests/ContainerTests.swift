@@ -105,6 +105,9 @@ import Testing
   @Test("a file that is two things at once says so") func polyglots() throws {
     let pickleThenZip = try scan([UInt8].text("N.") + zip([ZipItem(name: "data.pkl", content: Self.tensor)]), "model.pt")
     #expect(pickleThenZip.findings.contains { $0.kind == .hidden && $0.message.contains("ends as one") })
+    // zipfile finds the archive all the same.
+    let trailing = try scan([UInt8].text("N.") + zip([ZipItem(name: "data.pkl", content: Self.evil)]) + .text("trailing"), "weights.bin")
+    #expect(trailing.findings.contains { $0.kind == .hidden && $0.message.contains("ends as one") })
     let prefixed = try scan(zip([ZipItem(name: "data.pkl", content: Self.tensor)], prefix: .text("#!/bin/sh\n")), "model.bin")
     #expect(prefixed.findings.map(\.kind) == [.hidden])
     // A tar whose first name is a pickle.
@@ -160,6 +163,8 @@ import Testing
       #expect(try scan(bytes, "model.pth").findings.contains { $0.global == "os.system" })
     }
     #expect(try scan(magic + version, "model.pth").findings.map(\.kind) == [.malformed])
+    let sixth = try scan(magic + version + system + Self.tensor + keys + Self.evil, "model.pth")
+    #expect(sixth.findings.contains { $0.global == "os.system" } && sixth.findings.contains { $0.kind == .hidden })
   }
 
   @Test("archives made by Python, deflated and nested", .needs(.tool("python3"))) func byPython() throws {

@@ -32,6 +32,9 @@ struct ZipMember: Equatable {
 struct ZipDirectory {
   private static let longestDirectory: Int64 = 64 << 20
   private static let endSize = 22
+  /// With the longest comment, in bytes.
+  private static let longestEnd: Int64 = 22 + 65535
+  private static let endSignature: [UInt8] = [0x50, 0x4B, 5, 6]
 
   let members: [ZipMember]
   private let source: ByteSource
@@ -49,8 +52,21 @@ struct ZipDirectory {
     self.members = members
   }
 
-  /// Whether the last bytes are those of a zip's end record.
-  static func isEnd(of source: ByteSource) throws -> Bool { try endRecord(of: source) != nil }
+  /// Whether some reader may find a zip's end record in the last bytes. Python's takes the last one there is, whatever follows it
+  /// (zipfile, `_EndRecData`), so it is enough that a directory stands where that record says, or that no member is counted.
+  static func mayEnd(_ source: ByteSource) throws -> Bool {
+    if try endRecord(of: source) != nil { return true }
+    let tail = try source.bytes(at: max(0, source.size - longestEnd), Int(longestEnd))
+    guard tail.count >= endSize else { return false }
+    let starts = stride(from: tail.count - endSize, through: 0, by: -1)
+    guard let start = starts.first(where: { tail[$0...].starts(with: endSignature) }) else { return false }
+    var fields = ByteFields(Array(tail[(start + 10)...]))
+    let (count, size) = (try fields.number(2), Int64(try fields.number(4)))
+    // A zip64 record says elsewhere where its directory stands.
+    if count == 0 || size == 0xFFFF_FFFF { return true }
+    let directory = source.size - Int64(tail.count - start) - size
+    return try directory >= 0 && source.bytes(at: directory, 4).starts(with: [0x50, 0x4B, 1, 2])
+  }
 
   /// The content of a member that is not compressed, in place.
   func stored(_ member: ZipMember) -> ByteSource { source.slice(from: member.data, size: member.size) }
@@ -77,9 +93,9 @@ struct ZipDirectory {
 
   /// The last end record, when its comment reaches exactly to the end of the file.
   private static func endRecord(of source: ByteSource) throws -> (offset: Int64, bytes: [UInt8])? {
-    let tail = try source.bytes(at: max(0, source.size - 65557), 65557)
+    let tail = try source.bytes(at: max(0, source.size - longestEnd), Int(longestEnd))
     guard tail.count >= endSize else { return nil }
-    for start in stride(from: tail.count - endSize, through: 0, by: -1) where tail[start...].starts(with: [0x50, 0x4B, 5, 6]) {
+    for start in stride(from: tail.count - endSize, through: 0, by: -1) where tail[start...].starts(with: endSignature) {
       let comment = Int(tail[start + 20]) | Int(tail[start + 21]) << 8
       guard start + endSize + comment == tail.count else { return nil }
       return (source.size - Int64(tail.count - start), Array(tail[start...]))

@@ -42,11 +42,11 @@ extension Examination {
   }
 
   private static func findings(_ runtime: HostFacts.Runtime) -> [Finding] {
-    let name = runtime.name + (runtime.version.map { " \($0)" } ?? "")
+    let name = runtime.name + (runtime.version.map { " \($0)" + (runtime.isCandidate ? " (release candidate)" : "") } ?? "")
     guard let version = runtime.version else {
       return [Finding("runtime", .note, "\(name) at \(runtime.path)", meaning: "its version could not be learnt")]
     }
-    let open = vulnerabilities.filter { $0.program == runtime.name && !isFixed(version, $0.fixed) }
+    let open = vulnerabilities.filter { $0.program == runtime.name && !isFixed(version, runtime.isCandidate, $0.fixed) }
     guard !open.isEmpty else { return [Finding("runtime", .ok, "\(name) at \(runtime.path)")] }
     // A distribution mends without a new number; which mends its package has, only its changelog tells.
     let package = runtime.package
@@ -63,10 +63,10 @@ extension Examination {
   }
 
   /// Whether the version has the mend: it is in a series that got one and not older, or of a later series than all of them.
-  private static func isFixed(_ version: Version, _ fixed: [String]) -> Bool {
+  private static func isFixed(_ version: Version, _ isCandidate: Bool, _ fixed: [String]) -> Bool {
     let fixes = fixed.compactMap { Version(parsing: $0) }
     let own = fixes.first { $0.components.prefix(2) == version.components.prefix(2) }
-    if let own { return version >= own }
+    if let own { return isCandidate ? version > own : version >= own }
     return fixes.allSatisfy { version > $0 }
   }
 }

@@ -37,7 +37,7 @@ extension HostFacts {
     now = Int64(time(nil))
     latestKnownTime = (try host.status("/var/lib/dpkg/status")?.modified ?? 0) / 1_000_000_000
     try lookAtKernel(host)
-    try lookAtCgroups(host)
+    try lookAtCgroups(host, caller)
     try lookAtRuntimes(host, isLive: isLive)
     try lookAtIDs(host, caller)
     try lookAtDevices(host)
@@ -63,13 +63,13 @@ extension HostFacts {
     }
   }
 
-  private mutating func lookAtCgroups(_ host: HostTree) throws {
+  private mutating func lookAtCgroups(_ host: HostTree, _ caller: Caller) throws {
     let cgroups = try CgroupHost(host)
     cgroupMode = cgroups.mode
     for (name, controller) in cgroups.controllers {
       let folder = try host.status(controller.folder)
       // Of version 2, an ordinary user may have a cgroup of the own.
-      controllers[name] = isRoot || (controller.isV2 && folder.map { $0.uid == geteuid() && $0.permissions & 0o200 != 0 } ?? false)
+      controllers[name] = isRoot || (controller.isV2 && folder.map { $0.uid == caller.uid && $0.permissions & 0o200 != 0 } ?? false)
     }
   }
 
@@ -80,8 +80,11 @@ extension HostFacts {
       guard let path = try places.first(where: { try host.status($0)?.kind == .file }) else { continue }
       // One in /usr/local is nobody's package.
       let package = path.hasPrefix("/usr/local") ? nil : packages[name]
-      let version = (isLive ? Self.version(of: path) : nil) ?? package.flatMap(Self.upstream)
-      runtimes.append(Runtime(name: name, path: path, version: version, package: package))
+      let text = (isLive ? Self.version(of: path) : nil) ?? package
+      runtimes.append(
+        Runtime(
+          name: name, path: path, version: text.flatMap(Self.upstream), package: package,
+          isCandidate: text.map { $0.contains("-rc") || $0.contains("~rc") } ?? false))
     }
     hasFuseOverlay = try host.exists("/usr/bin/fuse-overlayfs")
     hasFuseDevice = try host.exists("/dev/fuse")
@@ -138,9 +141,9 @@ extension HostFacts {
   }
 
   /// What the program says of itself: `runc version 1.1.5+ds1`, `crun version 1.8.1`.
-  private static func version(of path: String) -> Version? {
+  private static func version(of path: String) -> String? {
     guard let completion = try? Command(FilePath(path), ["--version"]).run(deadline: .seconds(10)) else { return nil }
-    return upstream(firstLine(String(decoding: completion.output, as: UTF8.self)).split(separator: " ").last.map(String.init) ?? "")
+    return firstLine(String(decoding: completion.output, as: UTF8.self)).split(separator: " ").last.map(String.init)
   }
 
   /// The upstream version in `1.1.5+ds1-1+deb12u1`, `1:2.3-4` or `1.2.8-rc.1`.

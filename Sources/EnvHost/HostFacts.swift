@@ -13,6 +13,8 @@ public struct HostFacts: Sendable {
     public var version: Version?
     /// The version of the distribution's package, which may have mends its number does not show.
     public var package: String?
+    /// Whether it is a release candidate, which is older than the release of its number.
+    public var isCandidate = false
   }
 
   /// Where the store lies.

@@ -152,4 +152,13 @@ private func healthy(_ change: (inout HostFacts) -> Void = { _ in }) -> HostFact
     let named = findings.filter { $0.level == .warning }.compactMap { $0.found.split(separator: "mends ").last.map(String.init) }
     #expect(named == vulnerabilities)
   }
+
+  @Test(arguments: ["1.2.8", "1.3.3", "1.4.0"]) func aCandidateIsOlderThanItsRelease(version: String) {
+    let findings = Examination.findings(
+      healthy {
+        $0.runtimes[0].version = Version(parsing: version)
+        $0.runtimes[0].isCandidate = true
+      })
+    #expect(findings.contains { $0.level == .warning && $0.found.hasPrefix("runc \(version) (release candidate) is older than") })
+  }
 }

@@ -46,6 +46,7 @@ import Testing
     #expect(host.store?.fileSystem == "nfs4" && host.store?.options.contains("nosuid") == true && host.store?.space == nil)
     let runc = try #require(host.runtimes.first { $0.name == "runc" })
     #expect(runc.version?.description == "1.1.5" && runc.package == "1.1.5+ds1-1+deb12u1")
+    #expect(!runc.isCandidate)
     // One in /usr/local is not the package's.
     let crun = try #require(host.runtimes.first { $0.name == "crun" })
     #expect(crun.package == nil && crun.version == nil)

@@ -1,4 +1,5 @@
-/// The rules of the published runtime-spec 1.0.2 (config.md, config-linux.md) checked on the JSON a runtime would read.
+/// The rules of the published runtime-spec 1.0.2 (config.md, config-linux.md) checked on the JSON a runtime would read: those its text
+/// has, and those of its schema where that is installed.
 import EnvBundle
 import EnvCore
 import FoundationEssentials
@@ -8,7 +9,7 @@ import Testing
 func violations(of spec: RuntimeSpec) throws -> [String] {
   let bytes = try CanonicalJSON.encode(spec)
   let document = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
-  var found: [String] = []
+  var found = PublishedSchema.isPresent ? try PublishedSchema.violations(of: bytes) : []
   func require(_ holds: Bool, _ rule: String) { if !holds { found.append(rule) } }
 
   require(document["ociVersion"]?.string?.wholeMatch(of: /\d+\.\d+\.\d+/) != nil, "ociVersion MUST be SemVer")

@@ -161,6 +161,8 @@ public struct FileStatus: Sendable, Equatable {
   /// Major and minor number of a device node.
   public let device: (major: UInt32, minor: UInt32)
   public let inode: UInt64
+  /// Which file system the inode is of; the two together tell whether two names lead to one file (stat(3type), `st_dev`).
+  public let fileSystem: UInt64
   public let linkCount: Int
   /// Last change of the content, in nanoseconds since the epoch.
   public let modified: Int64
@@ -184,6 +186,7 @@ public struct FileStatus: Sendable, Equatable {
     size = Int64(value.st_size)
     device = (cl_major(value.st_rdev), cl_minor(value.st_rdev))
     inode = UInt64(value.st_ino)
+    fileSystem = UInt64(value.st_dev)
     linkCount = Int(value.st_nlink)
     modified = Self.nanoseconds(value.st_mtim)
     changed = Self.nanoseconds(value.st_ctim)
@@ -195,6 +198,9 @@ public struct FileStatus: Sendable, Equatable {
     guard !isTooFar else { return time.tv_sec < 0 ? .min : .max }
     return nanoseconds.addingReportingOverflow(Int64(time.tv_nsec)).overflow ? .max : nanoseconds + Int64(time.tv_nsec)
   }
+
+  /// Whether both are the status of one file, whatever the names that led to it.
+  public func isSameFile(as other: FileStatus) -> Bool { (fileSystem, inode) == (other.fileSystem, other.inode) }
 
   public static func == (left: FileStatus, right: FileStatus) -> Bool {
     left.kind == right.kind && left.permissions == right.permissions && left.uid == right.uid && left.gid == right.gid

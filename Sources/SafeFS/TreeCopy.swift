@@ -1,8 +1,10 @@
 /// Copies of files and whole folders into another root, by descriptors: no link on either side leads out of its root.
+import EnvCore
 import Glibc
 import SystemPackage
 
-/// Copies into one folder. Links inside of what is copied stay links; devices, FIFOs and sockets are left out.
+/// Copies into one folder. Links inside of what is copied stay links; devices, FIFOs, sockets and what has a name that is no text are left
+/// out.
 public struct TreeCopy: ~Copyable {
   private var target: RootDirectory
   private let owner: (uid: UInt32, gid: UInt32)
@@ -20,13 +22,24 @@ public struct TreeCopy: ~Copyable {
   }
 
   /// Copies an open file or folder to `place`. A folder that is there is added to; a file that is there is replaced in one step.
+  ///
+  /// - Throws: `CopyError` when the folder copied into is part of what is copied, which would have no end.
   public mutating func copy(_ source: borrowing OwnedDescriptor, to place: RelativePath) throws {
     guard try source.status().kind == .directory else { return try copyFile(source, to: place) }
     let root = FilePath("/proc/self/fd/\(source.rawValue)")
     var files = try RootDirectory(root)
     // Folders get their times last: what is made in them would change those.
     var folders: [(path: RelativePath, status: FileStatus)] = []
+    let holder = try target.status(.root)
+    var nameless: String?
     try FileSystem.walk(root) { node in
+      if let nameless, node.path.utf8.starts(with: (nameless + "/").utf8) { return }
+      nameless = nil
+      guard node.hasTextName else {
+        nameless = node.path
+        return leftOut.append(node.path)
+      }
+      if let holder, node.status.isSameFile(as: holder) { throw CopyError.intoItself(folder: source.path) }
       let path = node.path.isEmpty ? place : try place.appending(node.path)
       switch node.status.kind {
       case .directory: if try makeFolder(path) { folders.append((path, node.status)) }
@@ -89,4 +102,16 @@ public struct TreeCopy: ~Copyable {
   private func attributes(_ status: FileStatus) -> FileAttributes {
     FileAttributes(permissions: status.permissions & 0o1777, uid: owner.uid, gid: owner.gid, modified: status.modified)
   }
+}
+
+/// Why a copy cannot be made.
+public enum CopyError: Diagnostic, Equatable {
+  case intoItself(folder: FilePath)
+
+  public var summary: String {
+    switch self {
+    case .intoItself: "a folder cannot be copied into itself"
+    }
+  }
+  public var hint: String? { "copy it to a place outside of it, or copy what is in it one by one" }
 }

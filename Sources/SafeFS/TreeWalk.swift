@@ -21,6 +21,9 @@ public struct TreeNode: ~Copyable {
     self.root = root
   }
 
+  /// Whether `path` names the file as it is: a name need not be UTF-8.
+  public var hasTextName: Bool { name.dropLast().elementsEqual(FileSystem.text(of: name).utf8.lazy.map { CChar(bitPattern: $0) }) }
+
   private var fullPath: FilePath { path.isEmpty ? root : root.appending(path) }
 
   /// Where a symbolic link points.

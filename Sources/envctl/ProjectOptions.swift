@@ -89,8 +89,10 @@ struct NameOption: ParsableArguments {
   @Option(
     help: "One of several workspaces of the folder: lowercase letters, digits and hyphens.",
     completion: .custom { _, _, _ in
+      // A key pressed in a shell must not tidy up, as `list` does.
+      guard let launcher = try? ToolOptions.completionLauncher(), let ids = try? launcher.workspaceIDs() else { return [] }
       let folder = try? FileSystem.canonicalPath(".").string
-      return ((try? ToolOptions.completionLauncher().list()) ?? []).filter { $0.workspace.folder == folder }.compactMap(\.workspace.name)
+      return ids.compactMap { try? launcher.state(of: $0).workspace }.filter { $0.folder == folder }.compactMap(\.name)
     })
   var name: String?
 

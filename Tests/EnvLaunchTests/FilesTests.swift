@@ -96,4 +96,30 @@ import Testing
     #expect(try copy(":/landed", host.appending("landed").string, in: fixture).isSuccess)
     #expect(try copy(":/tmp/magic/etc/passwd", host.string, in: fixture).isSuccess == false)
   }
+
+  @Test func aFolderIsNotCopiedIntoItself() throws {
+    let fixture = try started()
+    let project = fixture.project
+    try FileSystem.createDirectories(project.appending("sub"))
+    try FileSystem.writeAtomically(Array("one".utf8), to: project.appending("file"))
+    for (source, target) in [("", ":/workspace/copy"), ("", ":/workspace/sub"), ("", ":/workspace/"), ("/.", ":/workspace/copy")] {
+      let outcome = try copy(project.string + source, target, in: fixture)
+      #expect(outcome.code == 1 && outcome.errors.contains("a folder cannot be copied into itself"), "\(source) \(target)")
+    }
+    #expect(try text(project.appending("file")) == "one")
+    // Beside itself it can.
+    #expect(try copy(project.appending("sub").string, ":/workspace/beside", in: fixture).isSuccess)
+  }
+
+  @Test func aNameThatIsNoTextIsLeftOutAndTold() throws {
+    let fixture = try started()
+    let host = fixture.folder.appending("host")
+    try FileSystem.createDirectories(host.appending("tree"))
+    // bash's own echo writes the bytes; each folder and file of such a name is left out with what is in it.
+    try #require(
+      Tool.run("bash", "-c", #"cd '\#(host)/tree' && echo x > $'bad\xff' && mkdir $'dir\xfe' && echo y > $'dir\xfe/in' && echo z > good"#)
+        .status == 0)
+    #expect(try copy(host.appending("tree").string, ":/tmp", in: fixture).output.split(separator: "\n").first?.hasPrefix("1 ") == true)
+    #expect(try fixture.run(["exec", fixture.project.string, "--", "ls", "/tmp/tree"]).output == "good\n")
+  }
 }

@@ -57,7 +57,7 @@ extension BisectResult {
     let found = causes.map { cause in
       let title = cause.isMinimal ? "cause" : "cause, no further told apart"
       var lines = ["\(title): " + cause.changes.map(\.description).joined(separator: "; with ")]
-      lines.append("  shows alone: \(cause.reading)")
+      if cause.reading != reading { lines.append("  shows alone: \(cause.reading)") }
       if let moved = cause.firstOperator { lines.append("  first operator: \(moved)") }
       if !cause.needed.isEmpty { lines.append("  comes with: " + cause.needed.map(\.description).joined(separator: "; ")) }
       return lines

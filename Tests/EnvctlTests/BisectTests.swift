@@ -55,7 +55,7 @@ extension EnvctlTests {
         try Self.edit(recipe, "\nenvironment:\n", planted)
         try Self.edit(recipe, "  LANG: C.UTF-8", "  LANG: C")
       }
-      let first = try program("bisect", "--format", "json", good, bad)
+      let first = try program("bisect", "--format", "json", good, bad, deadline: .seconds(900))
       #expect(first.status == 3, "\(first.errors)")
       let result = try first.json()
       #expect(result["outcome"].string == "cause found")

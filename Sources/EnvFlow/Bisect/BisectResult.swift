@@ -20,7 +20,7 @@ public struct BisectResult: Codable, Sendable {
   /// Changes that make the bad environment's symptom.
   public struct Cause: Codable, Sendable {
     public var changes: [LockChange]
-    /// What these need to be made at all, and what makes no difference by itself.
+    /// What these need to be made at all; it shows nothing by itself.
     public var needed: [LockChange]
     /// Whether each of the changes is shown to matter.
     public var isMinimal: Bool

@@ -62,7 +62,11 @@ extension BisectResult {
       if !cause.needed.isEmpty { lines.append("  comes with: " + cause.needed.map(\.description).joined(separator: "; ")) }
       return lines
     }
-    let rest = isComplete ? "without it, the other changes show nothing" : "whether other changes do the same could not be tried"
+    let them = causes.count == 1 ? "it" : "them"
+    let rest =
+      isComplete
+      ? "without \(them), nothing of this shows in \(symptom.tier?.rawValue ?? "a run")"
+      : "whether other changes do the same could not be tried"
     let time = "\(changes.count) changes, \(probes.count) probes, \(Int(seconds.rounded())) s"
     return ["\(symptom.kind.rawValue): \(reading)"] + found.flatMap(\.self) + ["\(rest) (\(time))"]
   }

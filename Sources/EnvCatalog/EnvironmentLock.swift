@@ -147,7 +147,13 @@ public struct EnvironmentLock: Sendable, Codable, Equatable {
   public static func read(in folder: FilePath) throws -> EnvironmentLock? {
     let file = folder.appending(name)
     guard FileSystem.exists(file) else { return nil }
-    let bytes = try FileSystem.readFile(file, limit: 16 << 20)
+    return try parse(try FileSystem.readFile(file, limit: 16 << 20), file: file)
+  }
+
+  /// Reads the bytes of a lock; `file` names them in errors.
+  ///
+  /// - Throws: As `read`.
+  public static func parse(_ bytes: [UInt8], file: FilePath) throws -> EnvironmentLock {
     do {
       let found = try CanonicalJSON.decode(SchemaOnly.self, from: bytes, object: "the file").schema
       guard found == schema else { throw CatalogError.otherLockSchema(file: file, schema: found, known: schema) }

@@ -144,7 +144,8 @@ extension Baseline.Trajectory {
 
   /// Why the arrays cannot belong together, if they cannot.
   fileprivate var contradiction: String? {
-    if loss.isEmpty { return "it has no steps" }
+    // Operators alone are enough for what is held against them alone.
+    if loss.isEmpty { return operators?.isEmpty == false ? nil : "it has no steps" }
     if [bce.count, ctc.count, gradientNorm.count].contains(where: { $0 != loss.count }) { return "its series differ in length" }
     let steps = evaluations.map(\.step)
     if steps.isEmpty { return "it has no evaluation" }

@@ -125,6 +125,8 @@ public struct Comparison: Sendable {
     guard training.end != nil else {
       return [breakage(training.steps.count, "the training has no end")]
     }
+    // A profile without training measures operators and nothing else.
+    if training.header.steps == 0, !training.operators.isEmpty { return [] }
     let due = (baseline.trajectories[precision]?.evaluations ?? []).filter { $0.step <= training.header.steps }
     guard !due.isEmpty else { return [breakage(training.header.steps, "the run ends before there is anything to compare")] }
     return due.compactMap { expected in

@@ -9,7 +9,8 @@ struct Reading {
 
   var sentence: String {
     switch outcome {
-    case .identical: "the same bits as the baseline through step \(steps): the same arithmetic"
+    case .identical:
+      steps == 0 ? "every operator gives the same bits" : "the same bits as the baseline through step \(steps): the same arithmetic"
     case .equivalent:
       "only rounding noise (\(noise)): other kernels, threads, processor or library build, the same computation\(likeliest)"
     case .driftPrecision: "float64 agrees, but \(deviation(.float32)): \(meaningOfPrecision)\(likeliest)"

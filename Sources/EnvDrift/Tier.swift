@@ -79,6 +79,8 @@ struct TierResults {
   /// The two lengths share one trajectory; a deviation belongs to the length it first shows in.
   private var trainings: [TierResult] {
     let steps = measurements.map(\.steps).min() ?? 0
+    // A profile may measure the operators alone.
+    if breakages.isEmpty, observation.trainings.values.allSatisfy({ $0.header.steps == 0 }) { return [] }
     let deviation = measurements.compactMap(\.firstBeyondBand).filter { $0.step > 0 || !$0.place.isInput }.min { $0.step < $1.step }
     let difference = measurements.compactMap(\.firstDifference).map(\.step).min()
     var results = [training(.short, through: min(steps, Self.shortSteps), deviation, difference)]

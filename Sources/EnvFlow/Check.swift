@@ -11,7 +11,7 @@ import SystemPackage
 
 extension Workbench {
   /// Where recipes put the bundled workload.
-  private static let workloadFolder = "/usr/lib/envctl/workloads/riskmodel"
+  static let workloadFolder = "/usr/lib/envctl/workloads/riskmodel"
 
   /// Measures the environment, judges the results, and keeps both for `report`.
   ///
@@ -57,11 +57,20 @@ extension Workbench {
     _ environment: ReadyEnvironment, _ project: ProjectFile, _ profile: CheckRequest.Profile, _ request: CheckRequest,
     _ recorder: WorkloadRecorder
   ) throws -> WorkloadEnding {
+    var request = request
+    request.variables = project.variables + request.variables
+    return try observe(environment, workload: profile.workload, request, recorder)
+  }
+
+  /// Runs a profile of the workload by its own name, in the variables of the request alone.
+  func observe(
+    _ environment: ReadyEnvironment, workload: String, _ request: CheckRequest, _ recorder: WorkloadRecorder
+  ) throws -> WorkloadEnding {
     // Found out before minutes of training, not after.
     if let records = request.records { try FileSystem.writeAtomically([], to: records) }
     defer { withExtendedLifetime(environment.holds) {} }
-    var launch = LaunchRequest(hostname: environment.hostname, command: request.command(profile))
-    for (name, value) in project.variables + request.variables { launch.environment[name] = value }
+    var launch = LaunchRequest(hostname: environment.hostname, command: request.command(workload))
+    for (name, value) in request.variables { launch.environment[name] = value }
     let path = launch.environment["PYTHONPATH"].map { ":" + $0 } ?? ""
     launch.environment["PYTHONPATH"] = Self.workloadFolder + path
     return try reporter.stage("observe") { progress in
@@ -72,7 +81,7 @@ extension Workbench {
       if ending.failure != nil { for line in recorder.lastErrors { reporter.warned("workload: " + line) } }
       let trainings = recorder.observation.trainings
       let steps = trainings.values.map(\.steps.count).max() ?? 0
-      return (ending, "riskmodel \(profile.workload): \(steps) steps in \(trainings.count) precisions, \(ending)")
+      return (ending, "riskmodel \(workload): \(steps) steps in \(trainings.count) precisions, \(ending)")
     }
   }
 
@@ -93,7 +102,9 @@ extension Workbench {
 
 extension CheckRequest {
   /// The reference workload and its arguments.
-  func command(_ profile: Profile) -> [String] { ["python3", "-m", "riskmodel", "--profile", profile.workload] + arguments }
+  func command(_ profile: Profile) -> [String] { command(profile.workload) }
+
+  func command(_ workload: String) -> [String] { ["python3", "-m", "riskmodel", "--profile", workload] + arguments }
 }
 
 extension ReadyEnvironment {

@@ -29,6 +29,18 @@ public enum FlowError: Diagnostic {
   case tripleMoved(String, locked: String, current: String)
   /// `isInUse`: a repair had to leave it, because a container has it mounted.
   case damagedStore(count: Int, first: String, isInUse: Bool)
+  // Bisecting
+  case notALock(FilePath, underlying: JSONError?)
+  /// There is neither an `image.yaml` beside a lock nor a recipe of its name in the catalog.
+  case lockWithoutRecipe(FilePath, recipe: String)
+  /// An `envctl.lock` pins an image that the catalog's recipe does not make.
+  case lockOfOtherImage(FilePath, environment: String, locked: Digest?, current: Digest?)
+  case lockOfOtherPlatform(FilePath, Platform, host: Platform)
+  case sameLocks(FilePath, FilePath)
+  case cannotMakeEnvironment(FilePath, underlying: any Error)
+  /// The good environment gives no result that others could be held against.
+  case goodIsBroken(FilePath, reason: String)
+  case goodDoesNotRepeat(FilePath, place: String)
 
   public var summary: String {
     switch self {
@@ -50,6 +62,24 @@ public enum FlowError: Diagnostic {
     case .tripleMoved(let triple, let locked, let current): "\(triple) leads to \(current) now, locked is \(locked)"
     case .damagedStore(let count, let first, _):
       "\(count) object\(count == 1 ? " is" : "s are") not what the store recorded; the first: \(first)"
+    case .notALock(let file, _): "'\(file)' is neither an image.lock nor an envctl.lock"
+    case .lockWithoutRecipe(let file, let recipe):
+      "'\(file)' pins the recipe '\(recipe)', but there is no image.yaml beside it and no such recipe in the catalog"
+    case .lockOfOtherImage(let file, let environment, let locked, let current):
+      "'\(file)' pins the image \(locked?.description ?? "none"), but the recipe of '\(environment)' makes \(current?.description ?? "none")"
+    case .lockOfOtherPlatform(let file, let platform, let host): "'\(file)' is of \(platform), which cannot be measured on \(host)"
+    case .sameLocks(let good, let bad): "'\(good)' and '\(bad)' pin the same packages, files and variables"
+    case .cannotMakeEnvironment(let file, _): "the environment of '\(file)' cannot be made"
+    case .goodIsBroken(let file, let reason): "the environment of '\(file)' gives no result to compare with: \(reason)"
+    case .goodDoesNotRepeat(let file, let place): "the environment of '\(file)' does not repeat itself: a second run differs at \(place)"
+    }
+  }
+
+  public var cause: (any Error)? {
+    switch self {
+    case .notALock(_, let underlying): underlying
+    case .cannotMakeEnvironment(_, let underlying): underlying
+    default: nil
     }
   }
 
@@ -72,16 +102,25 @@ public enum FlowError: Diagnostic {
     case .noBaseline: "record one with `envctl baseline record`"
     case .damagedStore(_, _, true): "a running workspace has it mounted: `envctl down` there, then repair again"
     case .damagedStore: "`envctl verify --repair` drops what is damaged, so that the next command makes it anew"
+    case .lockWithoutRecipe: "give the lock together with its image.yaml and files, as `git worktree add` brings them back"
+    case .lockOfOtherImage: "give the image.lock from which the locked image was built instead"
+    case .goodDoesNotRepeat: "the cause of a difference can be found only where the same thing gives the same bits"
+    case .sameLocks: "what differs lies outside: the processor, the kernel, or variables that neither names"
     default: nil
     }
   }
 
   public var exitCode: ExitCode {
     switch self {
-    case .relativeHome, .noHome, .noProject, .noSuchImage, .malformedLayout, .unsuitableTarget: .usage
+    case .relativeHome, .noHome, .noProject, .noSuchImage, .malformedLayout, .unsuitableTarget, .notALock, .lockWithoutRecipe,
+      .lockOfOtherImage, .sameLocks:
+      .usage
+    case .lockOfOtherPlatform: .host
     case .pinMoved, .tripleMoved: .policy
     case .imageDigestMismatch, .damagedStore, .programBaselineDiffers: .verification
-    case .noCheck, .foreignCheck, .noProgramBaseline, .noBaseline, .workloadFailed: .failed
+    case .noCheck, .foreignCheck, .noProgramBaseline, .noBaseline, .workloadFailed, .cannotMakeEnvironment,
+      .goodIsBroken, .goodDoesNotRepeat:
+      .failed
     }
   }
 }

@@ -35,7 +35,7 @@ struct VerdictMemory {
   }
 
   /// What of the host can change arithmetic: the processor, its features as the kernel offers them, and the kernel.
-  private static func host() throws -> String {
+  static func host() throws -> String {
     let release = String(decoding: try FileSystem.readFile("/proc/sys/kernel/osrelease", limit: 1000), as: UTF8.self)
     let processor = String(decoding: try FileSystem.readFile("/proc/cpuinfo", limit: 8 << 20), as: UTF8.self)
     let lines = processor.split(separator: "\n").filter { $0.hasPrefix("model name") || $0.hasPrefix("flags") || $0.hasPrefix("Features") }

@@ -29,6 +29,14 @@ public enum ImageError: Diagnostic {
   case conflict(path: String, first: String, second: String)
   case danglingLink(path: String, target: String)
 
+  /// Whether the packages are all right and do not go together in one image.
+  public var isIncompatibility: Bool {
+    switch self {
+    case .conflict, .danglingLink: true
+    default: false
+    }
+  }
+
   public var summary: String {
     switch self {
     case .invalidImagePath(let text): "'\(text)' is no absolute path without '.' and '..'"

@@ -15,6 +15,7 @@ import SystemPackage
 /// images/<manifest hex>.json  where an image came from
 /// run/, workspaces/           containers, see EnvLaunch's LaunchLayout
 /// verdicts/                   what this host has measured, see EnvFlow's VerdictMemory
+/// bisect/                     what was measured between two locks, see EnvFlow's BisectMemory
 /// locks/                      one lock file for each piece of work that must be done once
 /// tmp/<session>/              unfinished work; a session that ended leaves nothing that lasts
 /// ```

@@ -25,7 +25,7 @@ struct Envctl: ParsableCommand {
       """,
     subcommands: [
       UpCommand.self, ShellCommand.self, ExecCommand.self, RunCommand.self, PsCommand.self, LogsCommand.self, CopyCommand.self,
-      DiffCommand.self, StopCommand.self, DownCommand.self, RemoveCommand.self, CheckCommand.self, ReportCommand.self,
+      DiffCommand.self, StopCommand.self, DownCommand.self, RemoveCommand.self, CheckCommand.self, ReportCommand.self, BisectCommand.self,
       BaselineCommand.self, VerifyCommand.self, LintCommand.self, ImageCommand.self, ResolveCommand.self, LockCommand.self,
       TrustCommand.self, GPUCommand.self, ModelCommand.self, DoctorCommand.self,
     ])

@@ -113,7 +113,7 @@ struct FakeTraining {
 
   var lines: [String] {
     var lines = [header] + operatorLines
-    for number in 1...steps {
+    for number in 1..<(steps + 1) {
       lines.append(step(number))
       if evaluations.contains(number) { lines.append(evaluation(number)) }
     }

@@ -15,26 +15,30 @@ public struct ImageBuilder: Sendable {
   private let reporter: any StageReporter
   private let client: HTTPClient
   private let origins: PackageOrigins
+  private let memory: LayerMemory?
 
-  public init(store: Store, reporter: any StageReporter, client: HTTPClient = HTTPClient()) {
-    self.init(store: store, reporter: reporter, client: client, origins: .ofThisMachine)
+  /// - Parameter memory: Layers built before that need not be built again, where many images are built that differ little.
+  public init(store: Store, reporter: any StageReporter, client: HTTPClient = HTTPClient(), memory: LayerMemory? = nil) {
+    self.init(store: store, reporter: reporter, client: client, origins: .ofThisMachine, memory: memory)
   }
 
-  init(store: Store, reporter: any StageReporter, client: HTTPClient, origins: PackageOrigins) {
+  init(store: Store, reporter: any StageReporter, client: HTTPClient, origins: PackageOrigins, memory: LayerMemory? = nil) {
     self.store = store
     self.reporter = reporter
     self.client = client
     self.origins = origins
+    self.memory = memory
   }
 
   /// Fetches what is missing, assembles the layers and puts the image into the store.
   ///
+  /// - Parameter isRecorded: Whether the image is listed among those of the store; one that is tried once need not be.
   /// - Throws: `ImageError`; `StoreError.digestMismatch` for a package that is not the pinned one; `HTTPError` below `ImageError.fetchFailed`.
-  public func build(_ recipe: Recipe, _ lock: RecipeLock) throws -> StoredImage {
+  public func build(_ recipe: Recipe, _ lock: RecipeLock, isRecorded: Bool = true) throws -> StoredImage {
     try lock.requireMatch(recipe)
     let packages = try fetch(lock, recipe)
     return try reporter.stage("assemble") { progress in
-      let image = try assemble(recipe, lock, packages, progress)
+      let image = try assemble(recipe, lock, packages, isRecorded: isRecorded, progress)
       let size = image.layers.reduce(0) { $0 + $1.descriptor.size }
       return (image, "\(image.layers.count) layers, \(ByteCount(size)), manifest \(image.manifestDigest)")
     }
@@ -56,7 +60,8 @@ public struct ImageBuilder: Sendable {
   }
 
   private func assemble(
-    _ recipe: Recipe, _ lock: RecipeLock, _ packages: FetchedPackages, _ progress: @escaping @Sendable (StageProgress) -> Void
+    _ recipe: Recipe, _ lock: RecipeLock, _ packages: FetchedPackages, isRecorded: Bool,
+    _ progress: @escaping @Sendable (StageProgress) -> Void
   ) throws -> StoredImage {
     let plans = try LayerPlan.layers(of: recipe, lock, packages)
     let built = try build(plans, created: recipe.created, progress)
@@ -69,32 +74,32 @@ public struct ImageBuilder: Sendable {
       layers: built.map { Descriptor(mediaType: .layerTar, digest: $0.blob.digest, size: $0.blob.size) },
       annotations: recipe.labels.isEmpty ? nil : recipe.labels)
     let manifestBlob = try store.ingest(CanonicalJSON.encode(manifest), object: "manifest of image \(recipe.name)")
-    let origin = ImageOrigin(source: "recipe \(recipe.name)", recipeLock: .sha256(of: try CanonicalJSON.encode(lock)))
-    try store.recordImage(manifestBlob.digest, origin: origin)
+    if isRecorded {
+      let origin = ImageOrigin(source: "recipe \(recipe.name)", recipeLock: .sha256(of: try CanonicalJSON.encode(lock)))
+      try store.recordImage(manifestBlob.digest, origin: origin)
+    }
     guard let image = try store.image(manifestBlob.digest) else {
       throw StoreError.missingBlob(object: "image \(recipe.name)", digest: manifestBlob.digest)
     }
     return image
   }
 
-  private struct BuiltLayer: Sendable {
-    var blob: VerifiedBlob
-    var inventory: LayerInventory
-  }
-
   /// The layers in the order of `plans`, built largest first so that no thread is left with the long one at the end.
   private func build(
     _ plans: [LayerPlan], created: Timestamp, _ progress: @escaping @Sendable (StageProgress) -> Void
-  ) throws -> [BuiltLayer] {
+  ) throws -> [StoredLayer] {
     let order = plans.indices.sorted { (plans[$0].weight, $1) > (plans[$1].weight, $0) }
     let built = try concurrentMap(order, width: 2) { index in
       let plan = plans[index]
       progress(StageProgress(object: plan.name, done: Int64(index), total: Int64(plans.count), isBytes: false))
+      if let known = memory?.layer(of: plan, created: created) { return (index, known) }
       var inventory = LayerInventory()
       let blob = try store.ingest(object: "layer \(plan.name)") { writer in
         inventory = try LayerBuilder.build(created: created, sink: { try writer.write($0) }, plan.write)
       }
-      return (index, BuiltLayer(blob: blob, inventory: inventory))
+      let layer = StoredLayer(blob: blob, inventory: inventory)
+      memory?.remember(layer, of: plan, created: created)
+      return (index, layer)
     }
     return built.sorted { $0.0 < $1.0 }.map(\.1)
   }

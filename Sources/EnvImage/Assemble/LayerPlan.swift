@@ -10,6 +10,8 @@ struct LayerPlan: Sendable {
   var name: String
   /// Bytes that go in, to guess how long it takes.
   var weight: Int64
+  /// Names everything that decides the layer's bytes, apart from the image's time: equal inputs make equal layers.
+  var inputs: [String]
   var write: @Sendable (inout LayerBuilder) throws -> Void
 
   /// A wheel of this size or more is a layer of its own: it changes seldom and is worth sharing.
@@ -39,15 +41,21 @@ struct LayerPlan: Sendable {
       let content = DebianLayer(
         packages: members.map(\.0).sorted { $0.pin.package.utf8.lexicographicallyPrecedes($1.pin.package.utf8) }, installed: installed,
         isLowest: plans.isEmpty)
+      // dpkg's database lists the packages of the layers below as well.
+      let below = recipe.debian.layers.prefix { $0.name != layer.name }.map(\.name)
+      let listed = packages.debian.filter { $0.pin.layer != layer.name && below.contains($0.pin.layer) }
       plans.append(
         LayerPlan(
-          name: "Debian \(recipe.debian.suite): \(layer.name)", weight: members.reduce(0) { $0 + $1.0.pin.size * 3 }, write: content.write))
+          name: "Debian \(recipe.debian.suite): \(layer.name)", weight: members.reduce(0) { $0 + $1.0.pin.size * 3 },
+          inputs: ["debian", "\(plans.isEmpty)"] + listed.map(\.pin.sha256.hex) + ["own"] + members.map(\.0.pin.sha256.hex),
+          write: content.write))
     }
     return plans
   }
 
   private static func wheels(_ name: String, _ wheels: [LocatedWheel], _ layout: PythonLayout) -> LayerPlan {
-    LayerPlan(name: name, weight: wheels.reduce(0) { $0 + $1.pin.size }) { layer in
+    let inputs = ["wheels", layout.version] + wheels.flatMap { [$0.pin.filename, $0.pin.sha256.hex] }
+    return LayerPlan(name: name, weight: wheels.reduce(0) { $0 + $1.pin.size }, inputs: inputs) { layer in
       for wheel in wheels {
         var installation = try WheelInstallation(wheel, layout: layout)
         try installation.write(to: &layer)
@@ -57,7 +65,10 @@ struct LayerPlan: Sendable {
 
   /// The bundled files, the links, and the working directory.
   private static func files(_ recipe: Recipe, _ lock: RecipeLock) -> LayerPlan {
-    LayerPlan(name: "files of \(recipe.name)", weight: lock.files.reduce(0) { $0 + $1.size }) { layer in
+    let inputs =
+      ["files", recipe.workingDirectory.description] + lock.files.flatMap { [$0.path.description, $0.sha256.hex, "\($0.isExecutable)"] }
+      + ["links"] + recipe.links.flatMap { [$0.path.description, $0.target.description] }
+    return LayerPlan(name: "files of \(recipe.name)", weight: lock.files.reduce(0) { $0 + $1.size }, inputs: inputs) { layer in
       let origin = "recipe \(recipe.name)"
       for pin in lock.files {
         let path = recipe.folder.appending(pin.source)

@@ -38,10 +38,13 @@ def packages() -> tuple[dict[str, dict], dict[str, str]]:
     with ThreadPoolExecutor(2) as pool:
         found = {}
         for distribution in metadata.distributions():
+            name, version = _identity(distribution)
+            if name is None:
+                continue
             recorded = [file for file in distribution.files or [] if file.hash is not None]
             paths = [Path(distribution.locate_file(file)) for file in recorded]
             digests = list(pool.map(_digest, paths, chunksize=64))
-            found[distribution.metadata["Name"]] = _package(distribution.version, recorded, digests)
+            found[name] = _package(version, recorded, digests)
             objects |= {
                 str(path): "sha256:" + digest.hex()
                 for path, digest in zip(paths, digests)
@@ -50,6 +53,16 @@ def packages() -> tuple[dict[str, dict], dict[str, str]]:
         found["riskmodel"] = _own(pool)
     ordered = dict(sorted(found.items(), key=lambda item: item[0].lower()))
     return {name: vars(package) for name, package in ordered.items()}, objects
+
+
+def _identity(distribution: metadata.Distribution) -> tuple[str | None, str]:
+    """Name and version. Without METADATA, which an interrupted or careless installation leaves, the .dist-info folder as RECORD
+    names it, so that its files are still looked at; and nothing where there is no RECORD either."""
+    fields = distribution.metadata or {}
+    if name := fields.get("Name"):
+        return name, fields.get("Version") or "unknown"
+    folders = {file.parts[0] for file in distribution.files or []}
+    return next((folder for folder in sorted(folders) if folder.endswith(".dist-info")), None), "unknown"
 
 
 def _own(pool: ThreadPoolExecutor) -> Package:

@@ -22,7 +22,9 @@ def seeds(variant: int) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Profile:
-    """A length of training. All profiles share one trajectory: a short one is a prefix of a longer one."""
+    """A length of training. All profiles share one trajectory: a short one is a prefix of a longer one.
+
+    Inputs and operators are measured in every profile, also in one without steps."""
 
     steps: int
     evaluations: tuple[int, ...]
@@ -32,6 +34,7 @@ class Profile:
 
 
 PROFILES = {
+    "operators": Profile(steps=0, evaluations=()),
     "quick": Profile(steps=50, evaluations=(50,)),
     "full": Profile(steps=200, evaluations=(50, 200), inference=True),
 }

@@ -61,6 +61,21 @@ class InstalledPackages(unittest.TestCase):
         self.assertEqual(package["altered"], [])
         self.assertNotEqual(package["digest"], before)
 
+    def test_without_metadata_it_goes_by_its_folder(self):
+        (self.site / "maths-1.0.dist-info/METADATA").unlink()
+        self._write("maths/fast.py", "two = 3\n")
+        with mock.patch.object(sys, "path", [str(self.site)]):
+            found = installed.packages()[0]
+        self.assertEqual(sorted(found), ["maths-1.0.dist-info", "riskmodel"])
+        package = found["maths-1.0.dist-info"]
+        self.assertEqual((package["version"], package["altered"]), ("unknown", ["maths/fast.py"]))
+        self.assertEqual(package["missing"], ["maths-1.0.dist-info/METADATA"])
+
+    def test_an_empty_folder_of_metadata_is_no_package(self):
+        (self.site / "gone-2.0.dist-info").mkdir()
+        with mock.patch.object(sys, "path", [str(self.site)]):
+            self.assertEqual(sorted(installed.packages()[0]), ["maths", "riskmodel"])
+
     def test_the_workload_itself(self):
         package = installed.packages()[0]["riskmodel"]
         self.assertGreater(package["files"], 10)

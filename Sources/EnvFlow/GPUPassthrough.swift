@@ -1,8 +1,10 @@
 /// A project's GPUs on their way into its containers: chosen, held against the image, handed to the launch.
 import CDI
+import EnvBundle
 import EnvCatalog
 import EnvCore
 import EnvGPU
+import EnvLaunch
 import EnvStore
 import OCI
 import SafeFS
@@ -37,6 +39,26 @@ extension Workbench {
       let needs = ImageGPUNeeds(environment: image.config.config?.environment ?? [], facts: EnvironmentFacts(image.config))
       for finding in try GPUPreflight(gpus.inventory, gpus.selection, needs).require() { reporter.warned(finding.summary) }
       return (gpus.selection.injection, gpus.selection.devices.map(\.description).joined(separator: ", "))
+    }
+  }
+
+  /// Lets the driver open the devices inside a workspace, at every `up`: one that ran on may have lost them meanwhile.
+  ///
+  /// - Throws: `GPUError.notPassed`; the workspace stays as it is, for whoever looks into it.
+  func tryDevices(of gpus: ChosenGPUs?, in workspace: String) throws {
+    guard let selection = gpus?.selection, selection.devices.contains(where: { $0.kind.vendor == "nvidia.com" }) else { return }
+    try reporter.stage("gpu") { _ in
+      var (output, errors): ([UInt8], [String]) = ([], [])
+      do throws(LaunchError) {
+        let streams = ContainerStreams.lines(output: { output += Array($0.utf8) }, errors: { errors.append($0) })
+        _ = try ContainerLauncher(home: store.home).exec(ExecRequest(DriverProbe.command), in: workspace, streams: streams)
+      } catch .commandNotFound {
+        reporter.warned("the image has no python3, so nothing in it could try whether its GPUs can be used")
+        return ((), "passed on, not tried")
+      }
+      let isWhole = selection.gpus.allSatisfy(\.instances.isEmpty)
+      let probe = try DriverProbe(output: output.isEmpty ? Array(errors.joined(separator: " ").utf8) : output)
+      return ((), try probe.require(expected: isWhole ? selection.gpus.count : nil))
     }
   }
 }

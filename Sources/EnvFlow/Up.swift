@@ -52,6 +52,7 @@ extension Workbench {
       image: LaunchImage(environment.image, layers: environment.layers), launch: launch)
     try tellPackages(of: request, image: environment.image)
     let start = try start(request, discardingChanges: discardingChanges)
+    try tryDevices(of: gpus, in: start.workspace.id)
     let status = try ContainerLauncher(home: store.home).state(of: start.workspace.id)
     guard let profile = CheckRequest.Profile(rawValue: project.check.rawValue), environment.hasBaseline else {
       return UpResult(status, start)

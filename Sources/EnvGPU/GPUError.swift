@@ -18,6 +18,10 @@ public enum GPUError: Diagnostic {
   case malformedRequirement(variable: String, expression: String)
   /// The host does not have what the image needs.
   case preflight([PreflightFinding])
+  /// The container was started and cannot use its GPUs; `code` is the driver's (CUresult), where it gave one.
+  case notPassed(reason: String, code: Int?)
+  /// The program in the container said something else than the probe does.
+  case probeUnreadable(output: String)
 
   public var summary: String {
     switch self {
@@ -34,6 +38,8 @@ public enum GPUError: Diagnostic {
       findings.count == 1
         ? findings[0].summary
         : "the host lacks \(findings.count) things the image needs: " + findings.map(\.summary).joined(separator: "; ")
+    case .notPassed(let reason, _): "the GPUs cannot be used in the container: \(reason)"
+    case .probeUnreadable(let output): "the GPUs could not be tried in the container: its python3 printed '\(output)'"
     }
   }
 
@@ -54,6 +60,7 @@ public enum GPUError: Diagnostic {
     case .ambiguousDevice: "write the full name"
     case .malformedRequirement: "NVIDIA_DISABLE_REQUIRE=1 in the image's variables skips these conditions"
     case .preflight(let findings): findings.lazy.compactMap(\.hint).first
+    case .notPassed(_, let code): DriverProbe.hint(code: code)
     default: nil
     }
   }

@@ -60,8 +60,14 @@ extension Workbench {
     // Found out before minutes of training, not after.
     if let records = request.records { try FileSystem.writeAtomically([], to: records) }
     defer { withExtendedLifetime(environment.holds) {} }
+    let settings = request.settings
     var launch = LaunchRequest(hostname: environment.hostname, command: request.command(profile))
-    for (name, value) in project.variables + request.variables { launch.environment[name] = value }
+    for (name, value) in project.variables + settings.variables { launch.environment[name] = value }
+    // The project's folder is left out: what lies in it is no part of the environment that is measured.
+    launch.mounts = settings.mounts
+    launch.workingDirectory = settings.workingDirectory
+    launch.user = settings.user
+    launch.resources = try resources(of: project, settings.limits)
     let path = launch.environment["PYTHONPATH"].map { ":" + $0 } ?? ""
     launch.environment["PYTHONPATH"] = Self.workloadFolder + path
     return try reporter.stage("observe") { progress in

@@ -16,6 +16,8 @@ public struct Baseline: Codable, Hashable, Sendable {
     public var weights: TensorDigests
     /// What was in force, by name.
     public var hyperparameters: [String: Scalar]
+    /// The seed of each random stream, by name; older baselines do not tell.
+    public var seeds: [String: Int]?
     /// The training loss.
     public var loss: [Double]
     /// The part of the loss that is the risk score's.
@@ -34,7 +36,7 @@ public struct Baseline: Codable, Hashable, Sendable {
     public var inferences: [Inference]?
 
     enum CodingKeys: String, CodingKey {
-      case parameters, data, weights, hyperparameters, loss, bce, ctc, evaluations, operators, artifact, inferences
+      case parameters, data, weights, hyperparameters, seeds, loss, bce, ctc, evaluations, operators, artifact, inferences
       case gradientNorm = "gradient_norm"
     }
   }
@@ -132,7 +134,8 @@ extension Baseline.Trajectory {
   init(_ training: Observation.Training) {
     self.init(
       parameters: training.header.parameters, data: training.header.data, weights: training.header.weights,
-      hyperparameters: training.header.hyperparameters, loss: training.steps.map(\.loss), bce: training.steps.map(\.bce),
+      hyperparameters: training.header.hyperparameters, seeds: training.header.seeds, loss: training.steps.map(\.loss),
+      bce: training.steps.map(\.bce),
       ctc: training.steps.map(\.ctc), gradientNorm: training.steps.map(\.gradientNorm),
       evaluations: training.evaluations.map {
         var evaluation = $0

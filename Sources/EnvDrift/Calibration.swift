@@ -39,8 +39,10 @@ public struct Calibration: Codable, Hashable, Sendable {
 
   /// Adds what a variation did. Both runs are of the same seeds, and complete.
   ///
-  /// - Throws: `cannotRecord` if they cannot be compared.
+  /// - Throws: `cannotRecord` if they cannot be compared, `notHarmless` if float64 moved by more than rounding can: a band made of that would
+  ///   hold every drift. Nothing is added then.
   public mutating func add(_ variation: String, of varied: Observation, against reference: Observation) throws(DriftError) {
+    var envelopes = envelopes
     for precision in Precision.allCases {
       guard let now = varied.trainings[precision], let was = reference.trainings[precision] else {
         throw .cannotRecord(reason: "under \(variation) it has no \(precision) training")
@@ -49,8 +51,13 @@ public struct Calibration: Codable, Hashable, Sendable {
         now.steps.count == was.steps.count, now.evaluations.map(\.step) == was.evaluations.map(\.step)
       else { throw .cannotRecord(reason: "under \(variation) the \(precision) training is another one") }
       let noise = Envelope(now, against: was)
+      let largest = max(noise.loss.max() ?? 0, noise.score.max() ?? 0)
+      guard precision != .float64 || largest <= Band.rounding.loss else {
+        throw .notHarmless(variation: variation, what: "float64", moved: largest, limit: Band.rounding.loss)
+      }
       envelopes[precision] = envelopes[precision]?.joined(noise) ?? noise
     }
+    self.envelopes = envelopes
     variations.append(variation)
   }
 }

@@ -31,8 +31,22 @@ public struct Cause: Codable, Hashable, Sendable {
     case nondeterminism
   }
 
+  /// Where a drift arises.
+  public enum Locus: String, Codable, Sendable, CaseIterable {
+    /// In what is given to the computation.
+    case inputs
+    /// In an operator: alone, on fixed inputs, it gives other results.
+    case operators
+    /// Every operator alone gives the same bits, so what reaches them or how they are joined is otherwise.
+    case between = "between the operators"
+    /// In the saved model's engine: what was trained is the same.
+    case inference
+  }
+
   /// What the tiers and precisions say together.
   public var pattern: Pattern
+  /// Where it arises; nothing where that cannot be told.
+  public var locus: Locus?
   /// The lowest tier that shows it, such as `T1 operators`: the cheapest place to look for it.
   public var tier: String?
   /// The first operator whose error profile moved, with its precision; nothing if none did.
@@ -49,14 +63,28 @@ public struct Cause: Codable, Hashable, Sendable {
 }
 
 extension Cause {
-  init(pattern: Pattern, tier: String?, operators: [OperatorFinding], differences: [EnvironmentDifference], packages: PackageFolders) {
+  init(
+    pattern: Pattern, tier: TierResult.Tier?, operators: [OperatorFinding], differences: [EnvironmentDifference], packages: PackageFolders
+  ) {
     self.pattern = pattern
-    self.tier = tier
+    self.tier = tier?.rawValue
+    locus = Self.locus(of: pattern, tier, operators)
     // What moved most is named when several did: a wrong exp also spoils softmax, but less.
     let moved = operators.filter(\.isBeyondBand)
     let changed = pattern == .rounding ? operators.first { $0.agreement == .otherBits } : moved.first
     firstOperator = changed.map { "\($0.precision) \($0.operator)" }
     let ranking = SuspectRanking(pattern: pattern, operators: moved.map(\.operator), packages: packages)
     suspects = ranking.suspects(among: differences)
+  }
+
+  private static func locus(of pattern: Pattern, _ tier: TierResult.Tier?, _ operators: [OperatorFinding]) -> Locus? {
+    switch pattern {
+    case .inputs: return .inputs
+    case .rounding, .nondeterminism: return nil
+    case .semantics, .precision:
+      if operators.contains(where: \.isBeyondBand) { return .operators }
+      if tier == .inference { return .inference }
+      return !operators.isEmpty && operators.allSatisfy { $0.agreement == .equalBits } ? .between : nil
+    }
   }
 }

@@ -16,9 +16,7 @@ public struct Comparison: Sendable {
   /// - Parameter failedEnding: How the workload's process ended, when it did not end well. Whatever it wrote, the run is broken then.
   public func judge(_ observation: Observation, failedEnding: String? = nil) throws(DriftError) -> Verdict {
     if let fault = observation.faults.first(where: \.forbidsVerdict) { throw fault }
-    if let workload = observation.workload, workload != baseline.workload {
-      throw .foreignWorkload(baseline: baseline.name, expected: baseline.workload, actual: workload)
-    }
+    try requireOwnWorkload(of: observation)
     for training in observation.trainings.values { try checkCoverage(of: training) }
 
     let differences = differences(of: observation)
@@ -43,6 +41,23 @@ public struct Comparison: Sendable {
       operators: evidence.operators.filter { $0.agreement != .equalBits }, inferences: evidence.inferences, cause: cause)
   }
 
+  /// The verdict on several seeds, where bits cannot be compared; `sample` is the run of one of them.
+  ///
+  /// - Throws: `foreignWorkload`, `noPopulation` or `foreignPopulation` where results cannot be compared at all.
+  public func judge(_ seen: Population, sample: Observation) throws(DriftError) -> Verdict {
+    try requireOwnWorkload(of: sample)
+    guard let population = baseline.population else { throw .noPopulation(baseline: baseline.name, seeds: 0) }
+    // The seeds of the population are other ones on purpose.
+    let differences = differences(of: sample).filter { !$0.isOfSeed }
+    return Verdict(
+      statistics: try population.compare(seen.members, baseline: baseline.name), baseline: baseline, differences: differences)
+  }
+
+  private func requireOwnWorkload(of observation: Observation) throws(DriftError) {
+    guard let workload = observation.workload, workload != baseline.workload else { return }
+    throw .foreignWorkload(baseline: baseline.name, expected: baseline.workload, actual: workload)
+  }
+
   /// Whether the workload itself said what went wrong, which is more than its ending tells.
   private func hasToldWhy(_ observation: Observation) -> Bool {
     !observation.earlyFailures.isEmpty || observation.trainings.values.contains { $0.failure != nil }
@@ -65,7 +80,7 @@ public struct Comparison: Sendable {
     let worst = tiers.first { $0.state == .drift } ?? tiers.first { $0.state == .equivalent }
     let packages = PackageFolders([baseline.environment] + observation.trainings.values.map(\.environment))
     return Cause(
-      pattern: pattern, tier: worst?.tier.rawValue, operators: evidence.operators, differences: differences, packages: packages)
+      pattern: pattern, tier: worst?.tier, operators: evidence.operators, differences: differences, packages: packages)
   }
 
   /// How far a run under a harmless variation lies from the baseline: the material bands are made of.
@@ -148,6 +163,9 @@ public struct Comparison: Sendable {
       let header = training.header
       found += compare(.hyperparameter, expected.hyperparameters.mapValues(\.description), header.hyperparameters.mapValues(\.description))
       found += compare(.hyperparameter, ["parameters": "\(expected.parameters)"], ["parameters": "\(header.parameters)"])
+      if let seeds = expected.seeds, let actual = header.seeds {
+        found += compare(.hyperparameter, EnvironmentDifference.named(seeds: seeds), EnvironmentDifference.named(seeds: actual))
+      }
       found += baseline.environment(comparableTo: training.environment).differences(to: training.environment)
     }
     var seen: Set<EnvironmentDifference> = []

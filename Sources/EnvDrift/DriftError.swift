@@ -35,6 +35,8 @@ public enum DriftError: Diagnostic {
   case notInBaseline(name: String)
   /// An observation that cannot become a baseline.
   case cannotRecord(reason: String)
+  /// What was to measure noise moved a result by more than noise can; a band made of it would let every drift pass.
+  case notHarmless(variation: String, what: String, moved: Double, limit: Double)
 
   public var summary: String {
     switch self {
@@ -62,6 +64,8 @@ public enum DriftError: Diagnostic {
       "seed \(seed) began from other data or initial weights than in baseline '\(baseline)'"
     case .notInBaseline(let name): "the run records \(name), which the baseline does not have"
     case .cannotRecord(let reason): "the run cannot become a baseline: \(reason)"
+    case .notHarmless(let variation, let what, let moved, let limit):
+      "\(variation) is no harmless variation: it moved \(what) by \(scientific(moved)), noise stays below \(scientific(limit))"
     }
   }
 
@@ -78,6 +82,7 @@ public enum DriftError: Diagnostic {
       "the workload's own messages are on its standard error"
     case .noPopulation: "record them with 'envctl baseline record --seeds N'"
     case .foreignPopulation: "another numpy, or an altered workload; 'envctl check' names it"
+    case .notHarmless: "a band of that width would let every drift pass; find out what makes the runs differ, or leave the variation out"
     case .cannotRecord: "a baseline needs a complete run, of the reference workload in every precision"
     case .unreadableBaseline, .inconsistentBaseline: nil
     }
@@ -94,7 +99,7 @@ public enum DriftError: Diagnostic {
   public var exitCode: ExitCode {
     switch self {
     case .foreignSchema, .foreignBaselineSchema, .foreignWorkload, .notCovered, .notInBaseline, .noPopulation: .usage
-    case .foreignPopulation: .drift
+    case .foreignPopulation, .notHarmless: .drift
     case .unreadableBaseline, .inconsistentBaseline: .verification
     default: .failed
     }

@@ -217,6 +217,18 @@ extension Environment {
   }
 }
 
+extension EnvironmentDifference {
+  private static let seed = "seed of "
+
+  /// Seeds as hyperparameters, by the name of their stream.
+  static func named(seeds: [String: Int]) -> [String: String] {
+    Dictionary(uniqueKeysWithValues: seeds.map { (seed + $0.key, "\($0.value)") })
+  }
+
+  /// Whether it is a seed.
+  var isOfSeed: Bool { kind == .hyperparameter && name.hasPrefix(Self.seed) }
+}
+
 /// What follows the last slash of a path.
 func fileName(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
 

@@ -15,7 +15,7 @@ struct Reading {
       "only rounding noise (\(noise)): other kernels, threads, processor or library build, the same computation\(likeliest)"
     case .driftPrecision: "float64 agrees, but \(deviation(.float32)): \(meaningOfPrecision)\(likeliest)"
     case .driftSemantics:
-      "\(deviation(.float64)): an operator, a hyperparameter default, the data or the weights changed\(likeliest)"
+      "\(deviation(.float64)): \(meaningOfSemantics)\(likeliest)"
     case .driftNondeterminism: "runs of the same thing differ\(likeliest)"
     case .broken: breakages.first.map(\.description) ?? "there is nothing to compare"
     }
@@ -39,7 +39,17 @@ struct Reading {
     return first != nil && !moved.isEmpty ? "\(place) (first in operator \(moved[0].operator))" : place
   }
 
+  private var meaningOfSemantics: String {
+    switch cause?.locus {
+    case .inputs: "the data, the weights, the masks or their order are others"
+    case .between:
+      "every operator alone gives the same bits, so the data on their way in, a hyperparameter or how the operators are joined changed"
+    case .operators, .inference, nil: "an operator, a hyperparameter default, the data or the weights changed"
+    }
+  }
+
   private var meaningOfPrecision: String {
+    if cause?.locus == .inference { return "the training is the same, the engine that serves the saved model is not" }
     if evidence.measurements.contains(where: { $0.firstBeyondBand != nil }) {
       return "arithmetic of reduced precision crept in (TF32, bfloat16, fast-math)"
     }

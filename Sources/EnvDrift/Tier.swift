@@ -91,8 +91,8 @@ struct TierResults {
   }
 
   private func training(_ tier: TierResult.Tier, through step: Int, _ deviation: Deviation?, _ difference: Int?) -> TierResult {
-    // What breaks in a step is never recorded as that step.
-    if let broken = breakages.first(where: { ($0.step ?? 0) <= Self.shortSteps || tier == .long }) {
+    // What breaks in a step is never recorded as that step. What breaks in none concerns a training that did not come to its end.
+    if let broken = breakages.first(where: { $0.step.map { $0 <= Self.shortSteps || tier == .long } ?? !isTrained }) {
       return TierResult(tier: tier, state: .broken, summary: broken.description)
     }
     if let deviation, deviation.step <= step { return TierResult(tier: tier, state: .drift, summary: deviation.description) }
@@ -106,7 +106,18 @@ struct TierResults {
     return TierResult(tier: tier, state: .identical, summary: "\(step) steps, the same bits")
   }
 
+  /// Whether every training took all its steps.
+  private var isTrained: Bool {
+    measurements.count == Precision.allCases.count && observation.trainings.values.allSatisfy { $0.steps.count == $0.header.steps }
+  }
+
   private var inferenceTier: TierResult? {
+    // A process that ends after its last step ends in the inference.
+    if isTrained, inferences.isEmpty, observation.trainings[.float32]?.header.profile == "full",
+      let broken = breakages.first(where: { $0.step == nil && $0.operator == nil })
+    {
+      return TierResult(tier: .inference, state: .broken, summary: broken.description)
+    }
     guard !inferences.isEmpty else { return nil }
     if let failed = inferences.first(where: { $0.agreement == .failed || $0.agreement == .missing }) {
       return TierResult(tier: .inference, state: .broken, summary: failed.description)

@@ -37,7 +37,8 @@ struct BaselineRuns {
 
   /// The full profile under a variation.
   func observation(of variation: Variation) throws -> Observation {
-    var request = CheckRequest(.reference(.full), variables: variation.variables)
+    var request = CheckRequest(.reference(.full))
+    request.settings.variables = variation.variables
     if !variation.variables.isEmpty { request.arguments.append("--keep-environment") }
     if variation.seed != 0 { request.arguments += ["--seed", String(variation.seed)] }
     return try run(variation.name, .full, request).observation

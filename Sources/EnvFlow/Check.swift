@@ -58,19 +58,27 @@ extension Workbench {
     _ recorder: WorkloadRecorder
   ) throws -> WorkloadEnding {
     var request = request
-    request.variables = project.variables + request.variables
-    return try observe(environment, workload: profile.workload, request, recorder)
+    request.settings.variables = project.variables + request.settings.variables
+    let resources = try resources(of: project, request.settings.limits)
+    return try observe(environment, workload: profile.workload, request, resources: resources, recorder)
   }
 
-  /// Runs a profile of the workload by its own name, in the variables of the request alone.
+  /// Runs a profile of the workload by its own name, in the settings of the request alone.
   func observe(
-    _ environment: ReadyEnvironment, workload: String, _ request: CheckRequest, _ recorder: WorkloadRecorder
+    _ environment: ReadyEnvironment, workload: String, _ request: CheckRequest, resources: ResourceRequest? = nil,
+    _ recorder: WorkloadRecorder
   ) throws -> WorkloadEnding {
     // Found out before minutes of training, not after.
     if let records = request.records { try FileSystem.writeAtomically([], to: records) }
     defer { withExtendedLifetime(environment.holds) {} }
+    let settings = request.settings
     var launch = LaunchRequest(hostname: environment.hostname, command: request.command(workload))
-    for (name, value) in request.variables { launch.environment[name] = value }
+    for (name, value) in settings.variables { launch.environment[name] = value }
+    // The project's folder is left out: what lies in it is no part of the environment that is measured.
+    launch.mounts = settings.mounts
+    launch.workingDirectory = settings.workingDirectory
+    launch.user = settings.user
+    launch.resources = resources
     let path = launch.environment["PYTHONPATH"].map { ":" + $0 } ?? ""
     launch.environment["PYTHONPATH"] = Self.workloadFolder + path
     return try reporter.stage("observe") { progress in

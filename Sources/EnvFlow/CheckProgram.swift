@@ -90,13 +90,12 @@ extension Workbench {
     if let records = request.records { try FileSystem.writeAtomically([], to: records) }
     defer { withExtendedLifetime(environment.holds) {} }
     let gpus = try chooseGPUs(request.gpu ?? GPURequest(project.gpu))
-    var launch = try environment.launchRequest(project, LaunchSettings(), models: try models(project))
+    var launch = try environment.launchRequest(project, request.settings, models: try models(project))
     launch.devices = try devices(of: gpus, for: environment.image)
-    launch.resources = try resources(of: project)
+    launch.resources = try resources(of: project, request.settings.limits)
     launch.command = program.command + request.arguments
     // Without it Python keeps lines back until the run is over, and nothing can be watched.
-    launch.environment["PYTHONUNBUFFERED"] = "1"
-    for (name, value) in request.variables { launch.environment[name] = value }
+    if launch.environment["PYTHONUNBUFFERED"] == nil { launch.environment["PYTHONUNBUFFERED"] = "1" }
     return try reporter.stage("observe") { progress in
       recorder.progress = progress
       let ending = try listen(

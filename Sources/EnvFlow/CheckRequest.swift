@@ -40,8 +40,8 @@ public struct CheckRequest: Sendable {
   public var repetitions: Int
   /// Further arguments for what is run.
   public var arguments: [String]
-  /// Variables for its container, over the project's.
-  public var variables: [(name: String, value: String)]
+  /// Of its container, over what the project and the image say.
+  public var settings: LaunchSettings
   /// Where its records are kept besides the store, when they are to be kept: of the second run and those after it in `FILE.2` and so on.
   public var records: FilePath?
   /// Records of an earlier run, here or elsewhere, that are judged as if they were written now; nothing is run then.
@@ -53,14 +53,14 @@ public struct CheckRequest: Sendable {
   public var watcher: (any CheckWatcher)?
 
   public init(
-    _ measure: Measure, repetitions: Int = 3, arguments: [String] = [], variables: [(name: String, value: String)] = [],
+    _ measure: Measure, repetitions: Int = 3, arguments: [String] = [], settings: LaunchSettings = LaunchSettings(),
     records: FilePath? = nil, replay: FilePath? = nil, deadline: Duration? = nil, gpu: GPURequest? = nil,
     watcher: (any CheckWatcher)? = nil
   ) {
     self.measure = measure
     self.repetitions = repetitions
     self.arguments = arguments
-    self.variables = variables
+    self.settings = settings
     self.records = records
     self.replay = replay
     self.deadline = deadline

@@ -71,11 +71,11 @@ struct ReferenceCheck {
     // Another seed's losses are not the baseline's, so there is nothing to hold them against while they come.
     runs.recorder = { try recorder($0, against: []) }
     let (seen, sample) = try runs.population(seeds: seeds, request)
-    guard let baseline = Baseline.nearest(to: sample.observation, among: candidates), let population = baseline.population else {
+    guard let baseline = Baseline.nearest(to: sample.observation, among: candidates) else {
       throw FlowError.noBaseline(environment: environment.name)
     }
     let verdict = try workbench.reporter.stage("judge") { _ in
-      let verdict = Verdict(statistics: try population.compare(seen.members, baseline: baseline.name), baseline: baseline)
+      let verdict = try Comparison(with: baseline).judge(seen, sample: sample.observation)
       return (verdict, verdict.outcome.rawValue)
     }
     return Judgement(

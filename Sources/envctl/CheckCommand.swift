@@ -43,9 +43,6 @@ struct CheckCommand: ParsableCommand, JSONReporting, StoryTelling {
   @Option(help: "Instead of bits, compare what this many seeds come to, by equivalence tests: for hardware that does not repeat itself.")
   var statistical: Int?
 
-  @Option(name: .customLong("env"), help: "A variable for the workload's container: NAME=VALUE.")
-  var variables: [VariableOption] = []
-
   @Option(help: "Keep the workload's records in this file too; of further runs in FILE.2 and so on.", completion: .file())
   var record: String?
 
@@ -59,6 +56,8 @@ struct CheckCommand: ParsableCommand, JSONReporting, StoryTelling {
   var report: String?
 
   @OptionGroup var gpus: GPUOptions
+  @OptionGroup(title: "Limits") var limits: ResourceOptions
+  @OptionGroup var launch: LaunchOptions
   @OptionGroup var metrics: MetricsOptions
 
   @Argument(parsing: .postTerminator, help: "Arguments for what is trained.")
@@ -70,8 +69,8 @@ struct CheckCommand: ParsableCommand, JSONReporting, StoryTelling {
   func validate() throws {
     guard repetitions >= 2 else { throw ValidationError("--repetitions needs at least 2: one run repeats nothing") }
     if let deadline, deadline <= 0 { throw ValidationError("--deadline is a number of seconds from 1") }
-    if replay != nil, statistical != nil || record != nil || deadline != nil || profile == .soak || !arguments.isEmpty || !variables.isEmpty
-    {
+    let varies = statistical != nil || profile == .soak || !arguments.isEmpty || launch.isGiven || limits.isGiven
+    if replay != nil, varies || record != nil || deadline != nil {
       throw ValidationError("--replay runs nothing, so there is nothing to record, limit, vary or repeat")
     }
     if let statistical {
@@ -103,8 +102,10 @@ struct CheckCommand: ParsableCommand, JSONReporting, StoryTelling {
     if gpus.gpu != nil {
       guard case .program = measure else { throw ValidationError("--gpu is for a training of one's own: the reference model needs none") }
     }
+    var settings = try launch.settings()
+    settings.limits = try limits.request(over: project.resources)
     return CheckRequest(
-      measure, repetitions: repetitions, arguments: arguments, variables: variables.map { ($0.name, $0.value) },
+      measure, repetitions: repetitions, arguments: arguments, settings: settings,
       records: record.map { FilePath($0) }, replay: replay.map { FilePath($0) }, deadline: deadline.map { .seconds($0) },
       gpu: try gpus.request)
   }

@@ -106,6 +106,12 @@ struct LaunchOptions: ParsableArguments {
     name: [.customShort("p"), .long], help: ArgumentHelp("Refused: the container has the host's network already.", valueName: "port"))
   var publish: [String] = []
 
+  /// Whether anything was asked for.
+  var isGiven: Bool {
+    !process.variables.isEmpty || !process.envFile.isEmpty || process.workdir != nil || process.user != nil || !mount.isEmpty
+      || !publish.isEmpty
+  }
+
   func settings() throws -> LaunchSettings {
     if let port = publish.first { throw NothingToPublish(port: port) }
     var settings = LaunchSettings()

@@ -42,8 +42,12 @@ struct MetricsOptions: ParsableArguments {
 
 /// Keeps the page up to date.
 final class MetricsWatch: CheckWatcher {
+  private static let noVerdict = "error"
+
   private struct State {
     var page = "# the check has not begun\n"
+    /// As it was last told.
+    var run: LiveRun?
     var written: ContinuousClock.Instant?
     var hasVerdict = false
     var hasFailed = false
@@ -81,6 +85,7 @@ final class MetricsWatch: CheckWatcher {
     let text = MetricsText(run, now: .now).text
     let isDue = state.value.withLock { state in
       state.page = text
+      state.run = run
       state.hasVerdict = run.outcome != nil
       let now = ContinuousClock.now
       // Nobody reads the file more than once a second, and each writing waits for the disk.
@@ -97,8 +102,13 @@ final class MetricsWatch: CheckWatcher {
     }
   }
 
-  /// Offers the last page for as long as was asked for, and ends.
+  /// Offers the last page for as long as was asked for, and ends. A check that has come to no verdict by now comes to none.
   func finish() {
+    let (run, hasVerdict) = state.value.withLock { ($0.run, $0.hasVerdict) }
+    if var run, !hasVerdict {
+      run.outcome = Self.noVerdict
+      changed(to: run)
+    }
     guard let server else { return }
     if state.value.withLock({ $0.hasVerdict }) { usleep(UInt32(linger.seconds * 1_000_000)) }
     server.stop()

@@ -33,6 +33,12 @@ struct ResourceOptions: ParsableArguments {
   @Option(help: "The cgroup below which the container's is made.")
   var cgroupParent: String?
 
+  /// Whether anything was asked for.
+  var isGiven: Bool {
+    [cpus, cpuset, memory, memorySwap, pids, shm, cgroupParent].contains { $0 != nil }
+      || [ulimits, hugepages, devices].contains { !$0.isEmpty }
+  }
+
   /// - Throws: `ValidationError` with the flag and what it takes.
   func request(over project: ResourceRequest) throws -> ResourceRequest {
     var request = ResourceRequest()

@@ -18,6 +18,13 @@ import Testing
     #expect(verdict.measurements.map(\.steps) == [6, 1], "what was computed until then is compared all the same")
   }
 
+  @Test func aCrashAfterTheLastStepIsOneOfTheInference() throws {
+    let failure = #"{"record":"error","precision":"float32","step":null,"operator":null,"message":"ended by signal 11"}"#
+    let verdict = try judge(FakeTraining(precision: .float32).lines.dropLast() + [failure] + FakeTraining().lines)
+    #expect(verdict.outcome == .broken)
+    #expect(verdict.tiers?.filter { $0.state == .broken }.map(\.tier) == [.inference])
+  }
+
   @Test func crashBeforeTheHeader() throws {
     let failure = #"{"record":"error","precision":"float32","step":null,"operator":null,"message":"ended by signal 11"}"#
     let verdict = try judge([failure] + FakeTraining().lines)

@@ -18,6 +18,7 @@ struct FakeTraining {
   var masks: Character = "b"
   var order: Character = "c"
   var learningRate = "0.003"
+  var seed = 5
   var packages = ["numpy": "1.26.4", "paddlepaddle": "2.6.2"]
   var threads = "1"
   var cpu = "A CPU"
@@ -44,7 +45,7 @@ struct FakeTraining {
     let names = packages.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\"\($0.value)\"" }.joined(separator: ",")
     return """
       {"record":"run","precision":"\(precision)","schema":\(schema),"workload":"riskmodel","version":"\(version)",\
-      "profile":"\(steps == 6 ? "full" : "quick")","steps":\(steps),"parameters":10,"seeds":{"data":5},\
+      "profile":"\(steps == 6 ? "full" : "quick")","steps":\(steps),"parameters":10,"seeds":{"data":\(seed)},\
       "data":\(digests("months", data)),"weights":\(digests("fusion.score.weight", weights)),\
       "hyperparameters":{"optimizer":"Adam","learning_rate":\(learningRate),"epsilon":null},\
       "environment":{"python":"3.11.2","packages":{\(names)},"libraries":\(object(libraries) { "\"sha256:\(text($0))\"" }),\

@@ -114,6 +114,26 @@ import Testing
     }
   }
 
+  @Test func anotherWorkloadIsRefusedAndDifferencesAreTold() throws {
+    var baseline = try baseline()
+    baseline.population = Population(members: try (1...5).map { try member($0) })
+    let seen = Population(members: try (1...5).map { try member($0) })
+    func sample(_ change: (inout FakeTraining) -> Void) -> Observation {
+      var training = FakeTraining(precision: .float32)
+      training.seed = 6
+      change(&training)
+      return observe(training.lines)
+    }
+    let verdict = try Comparison(with: baseline).judge(seen, sample: sample { $0.preloaded = ["/tmp/libslow.so"] })
+    #expect(verdict.profile == "statistical")
+    #expect(verdict.differences.map(\.description) == ["preload /tmp/libslow.so is loaded, was absent"], "a seed is another one on purpose")
+    #expect {
+      try Comparison(with: baseline).judge(seen, sample: sample { $0.version = "2.0.0" })
+    } throws: {
+      if case DriftError.foreignWorkload = $0 { DiagnosticChain($0).exitCode == .usage } else { false }
+    }
+  }
+
   @Test func anIncompleteSeedIsNoMember() {
     #expect {
       try Population.Member(seed: 4, observe(FakeTraining(precision: .float32).lines.dropLast()))

@@ -80,6 +80,22 @@ func sampleCheck(name: String = "auc", losses: [Double] = [1, 0.5, 0.4, 0.3, 0.2
     #expect(html.contains(">step 5</text>"))
   }
 
+  @Test func aLongTableIsFolded() throws {
+    var report = try sampleCheck()
+    for (rows, isFolded) in [(20, false), (46, true)] {
+      report.sections = [.init(title: "Operators", blocks: [.table(head: ["Operator"], rows: Array(repeating: ["exp"], count: rows))])]
+      #expect(CheckPage(report, generator: "a test").html.contains("<summary>All \(rows) in a table</summary>") == isFolded)
+    }
+  }
+
+  @Test func whatBrokeEarlyAgreesWithNothing() throws {
+    var report = try sampleCheck()
+    report.differences = []
+    #expect(CheckPage(report, generator: "a test").html.contains("Nothing that is recorded differs"))
+    report.standing = .broken
+    #expect(!CheckPage(report, generator: "a test").html.contains("differs in the environment"))
+  }
+
   @Test func otherSections() throws {
     var report = try sampleCheck()
     report.sections = [.init(title: "Operators", blocks: [.text("a & b"), .table(head: ["Operator", "ULP"], rows: [["matmul", "<1"]])])]

@@ -112,6 +112,11 @@ extension EnvctlTests {
         #expect(bad.status == 2 && bad.errors.contains("no address to listen on"), "\(bad.errors)")
         #expect(try program("check", "--metrics-file", "m.txt").status == 2)
         #expect(try program("check", "--metrics-file", "no/such/folder/m.prom").status == 1)
+        let failed = try program("check", "--metrics-file", "failed.prom", "--replay", "no-such.jsonl")
+        #expect(failed.status == 1, "\(failed.errors)")
+        let left = String(decoding: try FileSystem.readFile(program.folder.appending("failed.prom")), as: UTF8.self)
+        #expect(left.contains("verdict=\"error\"} 1\n") && left.contains("verdict=\"running\"} 0\n"))
+        #expect(try program("check", "--replay", "no-such.jsonl", "--mount", "/tmp:/x").status == 2)
         let story = try program("check", "--log-format", "ecs", "--metrics-listen", "0")
         #expect(story.status == 0, "\(story.errors)")
         let lines = try story.errors.split(separator: "\n").filter { $0.hasPrefix("{") }.map { try JSON(String($0)) }

@@ -80,6 +80,21 @@ extension EnvctlTests {
       try expectNearestBaseline(program, records)
     }
 
+    @Test(.needs(.tool("gcc"))) func theSuiteFindsAWrongFunctionAndLetsAHarmlessLibraryPass() throws {
+      var command = Command(
+        Program.checkout.appending("scripts/drift-suite"),
+        [
+          "--results", Program.checkout.appending(".build/envctl-tests/drift-suite").string, "--envctl", Program.path.string,
+          "one-ulp-expf", "harmless-preload",
+        ],
+        environment: ProcessEnvironment.inherited.merging(["ENVCTL_HOME": Shared.home.string]) { $1 })
+      command.workingDirectory = Program.checkout
+      let completion = try command.run(deadline: .seconds(300))
+      let output = String(decoding: completion.output, as: UTF8.self)
+      #expect(completion.status.code == 0, "\(output)\(String(decoding: completion.errors, as: UTF8.self))")
+      #expect(output.contains("cause named right: 1 of 1") && output.contains("harmless changes of packages and libraries told: 1 of 1"))
+    }
+
     @Test func notANumberIsBroken() throws {
       let check = try Shared.program("check")("check", "--format", "json", "--", "--plant", "missing-value")
       #expect(check.status == 1, "\(check.errors)")

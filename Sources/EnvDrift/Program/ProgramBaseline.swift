@@ -8,6 +8,9 @@ public struct ProgramBaseline: Codable, Hashable, Sendable {
   /// Version of the file format this module reads and writes.
   public static let currentSchema = 1
 
+  /// From here on the runs of a training have nothing to do with each other, and a band of ten times that would hold anything.
+  private static let noiseLimit = 0.1
+
   public var schema: Int
   /// What ran.
   public var command: [String]
@@ -22,7 +25,8 @@ public struct ProgramBaseline: Codable, Hashable, Sendable {
   /// Makes a baseline of a complete run.
   ///
   /// - Parameter repetitions: Further runs of the same; how far they lie apart becomes the measured noise.
-  /// - Throws: `cannotRecord` when there is nothing to judge by, or a fault.
+  /// - Throws: `cannotRecord` when there is nothing to judge by, or a fault; `notHarmless` when the repetitions lie so far apart that a band made
+  ///   of it would hold any training.
   public init(
     command: [String], image: Digest, host: [String: String], reader: ProgramRunReader, repetitions: [ProgramRun] = []
   ) throws(DriftError) {
@@ -34,8 +38,13 @@ public struct ProgramBaseline: Codable, Hashable, Sendable {
     self.host = host
     noise = [:]
     run = reader.run
-    for other in repetitions {
+    for (index, other) in repetitions.enumerated() {
       for extent in ProgramExtent.all(of: other, against: run, bands: ProgramBands()) {
+        // Written so that a NaN is refused.
+        guard (extent.largest ?? 0) < Self.noiseLimit else {
+          let moved = extent.largest ?? 0
+          throw .notHarmless(variation: "run \(index + 2)", what: extent.name, moved: moved, limit: Self.noiseLimit)
+        }
         noise[extent.band.name] = max(noise[extent.band.name] ?? 0, extent.largest ?? 0)
       }
     }

@@ -152,7 +152,7 @@ public struct ProgramComparison: Sendable {
   private func missing(from run: ProgramRun) -> [Breakage] {
     var found: [Breakage] = []
     for (name, series) in baseline.run.series.sorted(by: { $0.key < $1.key }) where bands.judges(name) {
-      let steps = run.series[name]?.steps ?? []
+      let steps = Set(run.series[name]?.steps ?? [])
       guard let lost = series.steps.first(where: { !steps.contains($0) }) else { continue }
       found.append(Breakage(step: lost, message: steps.isEmpty ? "there is no '\(name)'" : "'\(name)' is missing from here on"))
     }
@@ -175,7 +175,8 @@ public struct ProgramComparison: Sendable {
   private func addition(in run: ProgramRun) -> String? {
     for (name, series) in run.series where bands.judges(name) {
       guard let known = baseline.run.series[name] else { return "the series '\(name)'" }
-      if let step = series.steps.first(where: { !known.steps.contains($0) }) { return "step \(step) of '\(name)'" }
+      let steps = Set(known.steps)
+      if let step = series.steps.first(where: { !steps.contains($0) }) { return "step \(step) of '\(name)'" }
     }
     let metrics = Set(run.metrics.map(\.key)).subtracting(baseline.run.metrics.map(\.key)).sorted().map { "the metric '\($0)'" }
     let tensors = Set(run.tensors.map(\.key)).subtracting(baseline.run.tensors.map(\.key)).sorted().map { "the tensor '\($0)'" }

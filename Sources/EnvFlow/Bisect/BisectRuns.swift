@@ -52,8 +52,9 @@ struct BisectRuns {
     let holds = try bench.store.hold(image)
     let layers = try bench.unpack(image)
     let environment = ReadyEnvironment(name: pinned.recipe.name, image: image, layers: layers, baseline: nil, holds: holds)
-    let request = CheckRequest(
-      .reference(.quick), variables: pinned.settings.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, deadline: deadline)
+    var settings = LaunchSettings()
+    settings.variables = pinned.settings.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    let request = CheckRequest(.reference(.quick), settings: settings, deadline: deadline)
     let recorder = WorkloadRecorder()
     let start = ContinuousClock.now
     let ending = try bench.observe(environment, workload: workload.rawValue, request, recorder)

@@ -59,6 +59,8 @@ extension CheckPage {
     th, td { padding: 10px 16px; text-align: left; vertical-align: top; border-top: 1px solid var(--faint); font-weight: 400; }
     thead th { border-top: 0; color: var(--quiet); font-size: 13.5px; }
     tbody th { font-weight: 600; }
+    details { margin-top: 16px; } details table { margin-top: 12px; }
+    summary { cursor: pointer; color: var(--quiet); }
     .numbers td { font-variant-numeric: tabular-nums; }
     .stacked td { font: 13.5px/1.55 ui-monospace, "SF Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace; }
     .pill { color: var(--tone); font-weight: 600; white-space: nowrap; }

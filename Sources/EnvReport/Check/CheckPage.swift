@@ -121,6 +121,8 @@ public struct CheckPage: Sendable {
 
   private static func differences(_ report: CheckReport) -> Markup {
     guard !report.differences.isEmpty else {
+      // What broke before it could tell what it ran on shows no agreement.
+      if report.standing == .broken { return "" }
       return section(
         "What differs in the environment", "<p class=\"quiet\">Nothing that is recorded differs from the baseline's environment.</p>")
     }
@@ -137,7 +139,7 @@ public struct CheckPage: Sendable {
         case .text(let text): "<p>\(text)</p>"
         case .plots(let plots):
           "<div class=\"pair\">\(plots.enumerated().map { figure($1, id: "part\(index)-\(number)-\($0)", key: [.run, .beyond]) })</div>"
-        case .table(let head, let rows): table(head, rows.map { $0.map { "\($0)" } }, style: "stacked")
+        case .table(let head, let rows): folded(table(head, rows.map { $0.map { "\($0)" } }, style: "stacked"), rows: rows.count)
         }
       }
       return section(part.title, "\(blocks)")
@@ -164,6 +166,11 @@ public struct CheckPage: Sendable {
       return "<tr>\(cells)</tr>"
     }
     return "<table class=\"\(style)\">\n<thead><tr>\(columns)</tr></thead>\n<tbody>\n\(lines)\n</tbody>\n</table>"
+  }
+
+  /// A long table is opened by who wants it.
+  private static func folded(_ table: Markup, rows: Int) -> Markup {
+    rows <= 20 ? table : "<details>\n<summary>All \(rows) in a table</summary>\n\(table)\n</details>"
   }
 
   private static func figure(_ plot: Plot, id: String, key: [Plot.Role]) -> Markup {

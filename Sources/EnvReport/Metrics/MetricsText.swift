@@ -46,11 +46,12 @@ public struct MetricsText: Sendable {
         "check_memory_bytes", "Resident memory of the container's processes and their runtime.", run.memory.map { [([], Double($0))] } ?? []
       ))
     let outcomes = [
-      "running", "identical", "equivalent", "drift: precision", "drift: semantics", "drift: nondeterminism", "drift", "broken",
+      "running", "identical", "equivalent", "drift: precision", "drift: semantics", "drift: nondeterminism", "drift", "broken", "error",
     ]
     families.append(
       Family(
-        "check_verdict", "1 for the state the check is in.", outcomes.map { ([("verdict", $0)], $0 == run.outcome ?? "running" ? 1 : 0) }))
+        "check_verdict", "1 for the state the check is in; `error` is a check that came to no verdict.",
+        outcomes.map { ([("verdict", $0)], $0 == run.outcome ?? "running" ? 1 : 0) }))
     families.append(
       Family(
         "check_exit_status", "The status the check ends with: 0 as expected, 1 broken, 3 drift.",

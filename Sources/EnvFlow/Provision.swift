@@ -45,14 +45,17 @@ extension Workbench {
     let isLocked = lock?.images[platform.description] != nil
     let waived = try requirePinned(project, waived: isLocked ? lock?.allowedUnpinned ?? [] : [])
     let pin = try pin(project, lock: lock)
-    if let locked = lock?.baseline, let known = try baseline(of: pin.resolved, manifests: [pin.expected?.digest]), known.digest != locked {
+    let isLookedFor = lock?.baseline != nil || pin.expected != nil
+    let known = isLookedFor ? try baseline(of: pin.resolved, manifests: [pin.expected?.digest]) : nil
+    if let locked = lock?.baseline, let known, known.digest != locked {
       throw CatalogError.lockMismatch(
         file: project.folder.appending(EnvironmentLock.name),
         reason: "it locks the baseline \(locked), the catalog has \(known.digest?.description ?? "none")")
     }
     let obtained = try obtain(pin, try trustPolicy(of: project))
     let image = obtained.image
-    let baseline = try baseline(of: pin.resolved, manifests: [image.manifestDigest])
+    let isExpected = pin.expected?.digest == image.manifestDigest
+    let baseline = isExpected ? known : try baseline(of: pin.resolved, manifests: [image.manifestDigest])
     // What the lock says otherwise than the proven image was altered by hand; writing over it would hide that.
     let locked = try EnvironmentLock.Image(image)
     try lock?.requireAgreement(with: locked, on: platform, in: project.folder)

@@ -54,7 +54,9 @@ struct RuntimeMemory: Codable, Sendable {
       guard let bytes = try? FileSystem.readFile(path, limit: 4096) else { return "" }
       return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
-    return [line("/proc/sys/kernel/osrelease"), line("/proc/sys/kernel/random/boot_id"), "\(geteuid())", OwnerIDs.current.rawValue, "hooks"].joined(
-      separator: " ")
+    let parts = [
+      line("/proc/sys/kernel/osrelease"), line("/proc/sys/kernel/random/boot_id"), "\(geteuid())", OwnerIDs.current.rawValue, "hooks",
+    ]
+    return parts.joined(separator: " ")
   }
 }

@@ -60,6 +60,21 @@ import Testing
     #expect(try fixture.leftovers() == [])
   }
 
+  @Test func whatAKilledEnvctlLeftIsEndedByTheNext() throws {
+    let fixture = try LaunchFixture()
+    let command = ["sh", "-c", "echo up; sleep 98761"]
+    let child = try fixture.command(["run", fixture.project.string, "--memory", "64MiB", "--"] + command).start()
+    let pid = child.pid
+    _ = try child.finish(
+      output: .lines { _ in
+        fixture.noteContainers()
+        kill(pid, SIGKILL)
+      })
+    #expect(fixture.known.count > 0)
+    #expect(try fixture.run(["run", "--", "true"]).isSuccess)
+    #expect(try fixture.leftovers() == [])
+  }
+
   @Test(.needs(.tool("script", package: "bsdutils"))) func aTerminalWorks() throws {
     let fixture = try LaunchFixture()
     #expect(try fixture.typed("\\003", into: ["run", "--memory", "64MiB", "--", "sleep", "60"]).code == 130)

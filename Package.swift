@@ -120,7 +120,8 @@ let testTargets: [Target] = [
     dependencies: ["EnvCore", "CLinux", "OCI", "Hashing", "SafeFS", "ChildProcess", "LoopbackHTTP", "TestSupport", system],
     path: "Tests/RegistryHarness", swiftSettings: strict),
   .executableTarget(
-    name: "launch-driver", dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "CDI", "EnvLaunch", system],
+    name: "launch-driver",
+    dependencies: ["EnvCore", "SafeFS", "ChildProcess", "EnvBundle", "EnvCatalog", "EnvStore", "CDI", "EnvLaunch", system],
     path: "Tests/LaunchDriver", swiftSettings: strict),
   tests("HTTP", ["EnvCore", "LoopbackHTTP"]),
   tests("HTTPServer", ["EnvCore"]),

@@ -16,6 +16,7 @@ int cl_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint6
 int cl_openat(int dirfd, const char *path, int flags, mode_t mode) { return openat(dirfd, path, flags, mode); }
 int cl_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 int cl_syncfs(int fd) { return syncfs(fd); }
+long cl_getdents(int fd, void *buffer, size_t size) { return syscall(SYS_getdents64, fd, buffer, size); }
 
 const int cl_o_direct = O_DIRECT;
 

@@ -8,10 +8,12 @@ import SystemPackage
 ///
 /// A child that is dropped without `finish` is killed and reaped, so that none is left behind by an error on the way.
 public struct ChildProcess: ~Copyable, Sendable {
-  public let pid: pid_t
+  public private(set) var pid: pid_t
   private let executable: FilePath
-  private let leadsGroup: Bool
-  private let handle: StreamEnd
+  private var leadsGroup: Bool
+  /// The terminal's driver signals our whole foreground group, and with it this process.
+  private var sharesTerminalGroup: Bool
+  private var handle: StreamEnd
   private var output: StreamEnd?
   private var errors: StreamEnd?
   private var isReaped = false
@@ -26,12 +28,17 @@ public struct ChildProcess: ~Copyable, Sendable {
   /// - Parameter executable: For errors.
   /// - Throws: `ProcessError.call` when it is not our child.
   public init(adopting pid: pid_t, executable: FilePath) throws(ProcessError) {
+    try Self.requireChild(pid, executable: executable)
+    try self.init(pid: pid, executable: executable, leadsGroup: false, output: nil, errors: nil)
+    sharesTerminalGroup = false
+  }
+
+  private static func requireChild(_ pid: pid_t, executable: FilePath) throws(ProcessError) {
     var information = siginfo_t()
     // Looks only: one that has ended already stays to be reaped.
     guard waitid(P_PID, id_t(pid), &information, WEXITED | WNOHANG | WNOWAIT) == 0 else {
       throw .call("waitid", executable: executable, errno: Errno(rawValue: errno))
     }
-    try self.init(pid: pid, executable: executable, leadsGroup: false, output: nil, errors: nil)
   }
 
   /// From now on a process whose parent has ended becomes a child of this program, when it descends from it: a runtime that has started a
@@ -48,10 +55,22 @@ public struct ChildProcess: ~Copyable, Sendable {
     self.pid = pid
     self.executable = executable
     self.leadsGroup = leadsGroup
+    self.sharesTerminalGroup = !leadsGroup
     self.handle = StreamEnd(owning: descriptor)
     self.output = output
     self.errors = errors
     guard descriptor >= 0 else { throw .call("pidfd_open", executable: executable, errno: Errno(rawValue: reason)) }
+  }
+
+  /// Goes on with a process that this one has started and, having ended, left to us. The streams stay as they are.
+  private mutating func pass(to successor: pid_t) throws(ProcessError) {
+    try Self.requireChild(successor, executable: executable)
+    let descriptor = cl_pidfd_open(successor)
+    guard descriptor >= 0 else { throw .call("pidfd_open", executable: executable, errno: Errno(rawValue: errno)) }
+    _ = Self.reap(pid)
+    pid = successor
+    handle = StreamEnd(owning: descriptor)
+    (leadsGroup, sharesTerminalGroup) = (false, false)
   }
 
   deinit {
@@ -72,11 +91,15 @@ public struct ChildProcess: ~Copyable, Sendable {
   ///   - deadline: after this time the child (with its group, when it leads one) gets SIGTERM, three seconds later SIGKILL.
   ///   - relay: signals that reach us and belong to the child.
   ///   - isListening: Whether whoever gets a signal would notice it yet; until then signals are kept, five seconds at most.
+  ///   - successor: The process that a child which has succeeded left to us (`adoptOrphans`); it is waited for in the child's place, and
+  ///     signals are for it. Those nobody has got at the end stay with the relay.
   /// - Throws: `deadlineExceeded`, `outputTooLong`, `call`; in each case the child has ended and is reaped.
   public consuming func finish(
     output outputSink: OutputSink = .capture(limit: 16 << 20), errors errorSink: OutputSink = .tail(limit: 64 << 10),
-    deadline: Duration? = nil, relay: SignalRelay? = nil, isListening: ((_ signal: CInt) -> Bool)? = nil
+    deadline: Duration? = nil, relay: SignalRelay? = nil, isListening: ((_ signal: CInt) -> Bool)? = nil,
+    successor: (() -> pid_t?)? = nil
   ) throws(ProcessError) -> Completion {
+    var successor = successor
     var outputState = SinkState(outputSink)
     var errorState = SinkState(errorSink)
     var watch = Watch(deadline: deadline)
@@ -89,8 +112,12 @@ public struct ChildProcess: ~Copyable, Sendable {
           hasEnded ? -1 : handle.descriptor, output?.descriptor ?? -1, errors?.descriptor ?? -1, relay?.descriptor ?? -1,
         ], for: kept.isEmpty ? watch.timeLeft : min(KeptSignals.pause, watch.timeLeft ?? KeptSignals.pause))
       if ready[0] {
-        hasEnded = true
-        watch.limit(to: Self.drainTime)
+        if hasSucceeded(), let next = successor.take()?() {
+          try pass(to: next)
+        } else {
+          hasEnded = true
+          watch.limit(to: Self.drainTime)
+        }
       }
       if ready[1], let chunk = output?.readChunk() {
         if chunk.isEmpty { output = nil }
@@ -103,7 +130,8 @@ public struct ChildProcess: ~Copyable, Sendable {
         if chunk.isEmpty { errors = nil }
         _ = errorState.take(chunk)
       }
-      for number in kept.take(relay?.takePending(childSharesTerminalGroup: !leadsGroup, isListening: isListening) ?? []) { signal(number) }
+      let come = relay?.takePending(childSharesTerminalGroup: sharesTerminalGroup && successor == nil, isListening: isListening)
+      for number in kept.take(come ?? [], isForSuccessor: successor != nil) { signal(number) }
       guard watch.isOver else { continue }
       if hasEnded { break }
       switch watch.expire(grace: Self.graceTime) {
@@ -111,12 +139,20 @@ public struct ChildProcess: ~Copyable, Sendable {
       case .second: signal(SIGKILL)
       }
     }
+    relay?.putBack(kept.numbers)
     outputState.finish()
     errorState.finish()
     let status = reaped()
     if watch.hasExpired, let deadline { throw .deadlineExceeded(executable: executable, limit: deadline) }
     if isTooLong, case .capture(let limit) = outputSink { throw .outputTooLong(executable: executable, limit: limit) }
     return Completion(status: status, output: outputState.kept, errors: errorState.kept)
+  }
+
+  /// Whether the child has ended well. It is still to be reaped.
+  private func hasSucceeded() -> Bool {
+    var information = siginfo_t()
+    guard waitid(P_PID, id_t(pid), &information, WEXITED | WNOHANG | WNOWAIT) == 0 else { return false }
+    return information.si_code == CInt(CLD_EXITED) && information._sifields._sigchld.si_status == 0
   }
 
   private mutating func reaped() -> ExitStatus {
@@ -186,7 +222,7 @@ struct KeptSignals {
   private static let patience = Duration.seconds(5)
 
   let isListening: ((CInt) -> Bool)?
-  private var numbers: [CInt] = []
+  private(set) var numbers: [CInt] = []
   private var end: ContinuousClock.Instant?
 
   init(isListening: ((CInt) -> Bool)?) { self.isListening = isListening }
@@ -194,10 +230,12 @@ struct KeptSignals {
   var isEmpty: Bool { numbers.isEmpty }
 
   /// Those of the kept and the new signals that are to be sent now, in the order in which they came.
-  mutating func take(_ new: [CInt]) -> [CInt] {
-    guard let isListening else { return new }
+  ///
+  /// - Parameter isForSuccessor: They are for a process that has not taken over yet.
+  mutating func take(_ new: [CInt], isForSuccessor: Bool = false) -> [CInt] {
+    guard isListening != nil || isForSuccessor else { return new }
     numbers += new
-    guard !numbers.isEmpty else { return [] }
+    guard let isListening, !numbers.isEmpty, !isForSuccessor else { return [] }
     let now = ContinuousClock.now
     let end = self.end ?? now + Self.patience
     self.end = end

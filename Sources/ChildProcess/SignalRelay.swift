@@ -13,8 +13,10 @@ public final class SignalRelay: Sendable {
   private let writing: StreamEnd
   /// The first signal that asked for the end.
   private let interruption = Mutex<CInt?>(nil)
+  private let onInterruption: (@Sendable (CInt) -> Void)?
 
-  public init() throws(ProcessError) {
+  /// - Parameter onInterruption: Called with the first signal that asks for the end, when it is taken.
+  public init(onInterruption: (@Sendable (CInt) -> Void)? = nil) throws(ProcessError) {
     var ends: [CInt] = [-1, -1]
     guard cl_pipe(&ends, 1) == 0 else {
       throw .call("pipe2", executable: "the signal relay", errno: Errno(rawValue: errno))
@@ -26,6 +28,7 @@ public final class SignalRelay: Sendable {
     }
     self.reading = reading
     self.writing = writing
+    self.onInterruption = onInterruption
   }
 
   deinit { cl_signal_relay_end() }
@@ -48,11 +51,25 @@ public final class SignalRelay: Sendable {
     return numbers
   }
 
+  /// Keeps signals that nobody has got, as if they had come just now.
+  func putBack(_ numbers: [CInt]) {
+    for number in numbers {
+      var record = cl_signal_record(number: number, from_terminal: 0)
+      _ = write(writing.descriptor, &record, MemoryLayout<cl_signal_record>.size)
+    }
+  }
+
   /// The signal that asked us to end since the relay was made, wherever it came from.
   public func interruptingSignal() -> CInt? {
     _ = takePending(childSharesTerminalGroup: true)
     return interruption.withLock { $0 }
   }
 
-  private func note(_ number: CInt) { interruption.withLock { $0 = $0 ?? number } }
+  private func note(_ number: CInt) {
+    let isFirst = interruption.withLock { first in
+      defer { first = first ?? number }
+      return first == nil
+    }
+    if isFirst { onInterruption?(number) }
+  }
 }

@@ -3,8 +3,8 @@
 
 /// `config.json` of a bundle (config.md).
 ///
-/// Hooks come from CDI specifications only. They run with the runtime's privileges, so each carries an explicit environment of its own and
-/// never the image's (CVE-2025-23266: `LD_PRELOAD` of an image reached a privileged hook).
+/// Hooks come from CDI specifications and from the launch floor. They run with the runtime's privileges, so each carries an explicit
+/// environment of its own and never the image's (CVE-2025-23266: `LD_PRELOAD` of an image reached a privileged hook).
 public struct RuntimeSpec: Codable, Hashable, Sendable {
   /// The version of the specification this document follows (config.md, "Specification version").
   public var ociVersion = "1.0.2"
@@ -111,5 +111,19 @@ extension RuntimeSpec {
     public var env: [String]
     /// Seconds.
     public var timeout: Int?
+
+    public init(path: String, args: [String]?, env: [String], timeout: Int? = nil) {
+      self.path = path
+      self.args = args
+      self.env = env
+      self.timeout = timeout
+    }
+  }
+
+  /// Puts a hook before all others that are called when the container is made and nothing in it has run.
+  public mutating func insertFirst(_ hook: Hook) {
+    var all = hooks ?? Hooks()
+    all.createRuntime = [hook] + (all.createRuntime ?? [])
+    hooks = all
   }
 }

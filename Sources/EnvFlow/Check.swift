@@ -17,7 +17,9 @@ extension Workbench {
   ///
   /// - Throws: What keeps it from running or from being compared: `FlowError`, `LaunchError`, `DriftError`.
   public func check(_ environment: ReadyEnvironment, _ project: ProjectFile, _ request: CheckRequest) throws -> CheckResult {
-    switch request.measure {
+    // Records that are judged again wait for no container.
+    if request.replay != nil { try environment.layers.wait(telling: reporter) }
+    return switch request.measure {
     case .reference(let profile): .reference(try checkReference(environment, project, profile, request))
     case .seeds(let seeds): .reference(try checkSeeds(environment, project, seeds, request))
     case .program(let program): .program(try checkProgram(environment, project, program, request))
@@ -99,9 +101,11 @@ extension Workbench {
     _ errors: @escaping (String) -> Void
   ) throws -> WorkloadEnding {
     let launcher = ContainerLauncher(home: store.home, reporter: reporter)
+    let image = LaunchImage(environment.image, layers: environment.layers)
     do {
-      let image = LaunchImage(environment.image, layers: environment.layers)
-      return .ended(try launcher.run(launch, image: image, streams: .lines(output: output, errors: errors), deadline: deadline))
+      return try launching(environment) {
+        .ended(try launcher.run(launch, image: image, streams: .lines(output: output, errors: errors), deadline: deadline))
+      }
     } catch LaunchError.deadlineExceeded(let limit) {
       return .overdue(limit)
     }

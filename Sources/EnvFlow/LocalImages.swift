@@ -54,13 +54,14 @@ extension Workbench {
     }
   }
 
-  func unpack(_ image: StoredImage) throws -> [MaterialisedLayer] {
+  /// The layers of an image, unpacked; those that were there already are still to be proven.
+  func unpack(_ image: StoredImage) throws -> LayerProof {
     try reporter.stage("unpack") { progress in
       let counter = ByteCounter(total: image.layers.reduce(0) { $0 + $1.descriptor.size }, progress)
-      let (layers, unpacked) = try store.materialise(image) { counter.add($0, object: "") }
-      let proven = layers.count - unpacked
-      let parts = [unpacked > 0 ? "\(unpacked) unpacked" : nil, proven > 0 ? "\(proven) present and proven" : nil].compactMap { $0 }
-      return (layers, "\(layers.count) layers: " + parts.joined(separator: ", "))
+      let (proof, unpacked) = try store.prepare(image) { counter.add($0, object: "") }
+      let present = proof.layers.count - unpacked
+      let parts = [unpacked > 0 ? "\(unpacked) unpacked" : nil, present > 0 ? "\(present) present" : nil].compactMap { $0 }
+      return (proof, "\(proof.layers.count) layers: " + parts.joined(separator: ", "))
     }
   }
 }

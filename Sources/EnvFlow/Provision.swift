@@ -10,13 +10,12 @@ import OCI
 import SafeFS
 import SystemPackage
 
-/// An environment whose every byte is proven and whose layers are unpacked.
+/// An environment whose blobs are proven and whose layers are unpacked. The proof of the unpacked files goes on beside the launch.
 public struct ReadyEnvironment: Sendable {
   /// As the project names it.
   public let name: String
   public let image: StoredImage
-  /// Lowest first.
-  public let layers: [MaterialisedLayer]
+  public let layers: LayerProof
   /// Expected training results, when the environment has some: a file, or a folder with one a kind of hardware.
   public let baseline: FilePath?
   /// Keep the layers in place while they are about to be mounted or are.
@@ -27,7 +26,7 @@ public struct ReadyEnvironment: Sendable {
 }
 
 extension Workbench {
-  /// Makes the project's environment ready, doing only what is not done yet; what is, is proven.
+  /// Makes the project's environment ready, doing only what is not done yet; what is, is proven: unpacked files beside the launch.
   ///
   /// - Throws: Verification errors when any byte differs from its pin; nothing of it can be launched then. `PolicyError.unpinned`.
   public func provision(_ project: ProjectFile) throws -> ReadyEnvironment {
@@ -46,14 +45,17 @@ extension Workbench {
     let isLocked = lock?.images[platform.description] != nil
     let waived = try requirePinned(project, waived: isLocked ? lock?.allowedUnpinned ?? [] : [])
     let pin = try pin(project, lock: lock)
-    if let locked = lock?.baseline, let known = try baseline(of: pin.resolved, manifests: [pin.expected?.digest]), known.digest != locked {
+    let isLookedFor = lock?.baseline != nil || pin.expected != nil
+    let known = isLookedFor ? try baseline(of: pin.resolved, manifests: [pin.expected?.digest]) : nil
+    if let locked = lock?.baseline, let known, known.digest != locked {
       throw CatalogError.lockMismatch(
         file: project.folder.appending(EnvironmentLock.name),
         reason: "it locks the baseline \(locked), the catalog has \(known.digest?.description ?? "none")")
     }
     let obtained = try obtain(pin, try trustPolicy(of: project))
     let image = obtained.image
-    let baseline = try baseline(of: pin.resolved, manifests: [image.manifestDigest])
+    let isExpected = pin.expected?.digest == image.manifestDigest
+    let baseline = isExpected ? known : try baseline(of: pin.resolved, manifests: [image.manifestDigest])
     // What the lock says otherwise than the proven image was altered by hand; writing over it would hide that.
     let locked = try EnvironmentLock.Image(image)
     try lock?.requireAgreement(with: locked, on: platform, in: project.folder)
@@ -66,6 +68,14 @@ extension Workbench {
       environment: project.environment, resolved: pin.resolved, index: obtained.index, images: [:], allowedUnpinned: waived)
     try writeLock(lock ?? fresh, locked, obtained, baseline?.digest, in: project, previous: lock)
     return ReadyEnvironment(name: wanted, image: image, layers: layers, baseline: baseline?.file, holds: holds)
+  }
+
+  /// Runs `body`, which launches a container of the environment, and tells its failure after that of the proof: a changed file may be why.
+  func launching<Value>(_ environment: ReadyEnvironment, _ body: () throws -> Value) throws -> Value {
+    let outcome = Result { try body() }
+    if case .failure(LaunchError.interrupted) = outcome { return try outcome.get() }
+    try environment.layers.wait(telling: reporter)
+    return try outcome.get()
   }
 
   /// What an environment's name stands for.

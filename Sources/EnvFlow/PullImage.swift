@@ -71,7 +71,7 @@ extension Workbench {
     }
     _ = try requireSignatures(of: resolved.signable, by: policy)
     let image = try fetch(resolved)
-    _ = try unpack(image)
+    try unpack(image).wait(telling: reporter)
     // Listed is what can be used.
     try store.recordImage(image.manifestDigest, origin: ImageOrigin(source: "\(reference)"))
     return image

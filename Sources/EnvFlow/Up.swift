@@ -51,7 +51,7 @@ extension Workbench {
       folder: project.folder, name: name, environment: environment.name,
       image: LaunchImage(environment.image, layers: environment.layers), launch: launch)
     try tellPackages(of: request, image: environment.image)
-    let start = try start(request, discardingChanges: discardingChanges)
+    let start = try launching(environment) { try self.start(request, discardingChanges: discardingChanges) }
     try tryDevices(of: gpus, in: start.workspace.id)
     let status = try ContainerLauncher(home: store.home).state(of: start.workspace.id)
     guard let profile = CheckRequest.Profile(rawValue: project.check.rawValue), environment.hasBaseline else {
@@ -107,7 +107,8 @@ extension Workbench {
     request.command = command
     request.terminal = terminal
     let launcher = ContainerLauncher(home: store.home, reporter: reporter)
-    return try launcher.run(request, image: LaunchImage(environment.image, layers: environment.layers)).code
+    let image = LaunchImage(environment.image, layers: environment.layers)
+    return try launching(environment) { try launcher.run(request, image: image).code }
   }
 
   /// The limits of the project's containers; nil without any. What this host cannot enforce is said before anything is fetched.

@@ -43,38 +43,43 @@ extension ContainerLauncher {
     _ request: LaunchRequest, image: LaunchImage, in folder: ThrowawayFolder, client: RuntimeClient, streams: ContainerStreams,
     deadline: Duration?
   ) throws -> ExitStatus {
-    let watch = request.resources.map { LimitWatch(client, folder.id, $0) }
+    let gate = try startGate(image, request)
     var start = ContainerStart(
       client: client, container: folder.id, files: folder.files, image: image, request: request, isWorkspace: false,
       lock: folder.runtimeLock.descriptor, reporter: reporter)
-    start.keepsEnded = watch != nil && client.canKeepEnded && !request.terminal
+    // Of a container with limits the kernel's counters are wanted after its end, and a runtime in the foreground removes them with it.
+    start.isDetached = request.resources != nil
+    start.gate = gate
     // Beside the runtime's work the waiting for rmdir(2) costs nobody anything.
     let sweeper = EnvCore.Thread { [layout] in ThrowawayFolder.sweep(layout) }
     defer { sweeper.join() }
-    let watcher = watch.map { watch in EnvCore.Thread { watch.watch() } }
-    defer {
-      _ = try? watch?.finish()
-      watcher?.join()
-    }
-    let started = StartedProcess(pidFile: folder.files.pidFile, runtime: client.runtime, isFirst: true)
-    if request.terminal {
-      let status = try runOnTerminal(start, started, folder)
-      if let watch { tellMemoryKills(try watch.finish(), of: request.resources) }
-      return status
-    }
+    let outcome = Result { try run(start, streams: streams, deadline: deadline) }
+    try gate?.finish(outcome, of: client.runtime)
+    tellMemoryKills(gate?.memoryKills ?? 0, of: request.resources)
+    let status = try outcome.get()
+    try requireNoRuntimeError(status, client: client, action: "run", container: folder.id, log: folder.files.runtimeLog)
+    return status
+  }
+
+  /// The command from its start to its end.
+  private func run(_ start: ContainerStart, streams: ContainerStreams, deadline: Duration?) throws -> ExitStatus {
+    let started = StartedProcess(pidFile: start.files.pidFile, runtime: start.client.runtime, isFirst: true)
+    if start.request.terminal { return try runOnTerminal(start, started) }
+    if start.isDetached { try ChildProcess.adoptOrphans() }
+    let isListening = { (signal: CInt) in start.gate?.isOpen ?? true && started.notices(signal) }
+    let successor = start.isDetached ? { started.pid } : nil
     // Before the start, so that no signal kills us between the two.
-    let relay = try SignalRelay()
-    let child: ChildProcess
-    let status: ExitStatus
+    let relay = try SignalRelay { start.gate?.interrupt($0) }
     switch streams {
     case .inherited:
-      child = try start.start(input: .inherit, output: .inherit, errors: .inherit)
-      status = try child.finish(relay: relay, isListening: started.notices).status
+      let child = try start.start(input: .inherit, output: .inherit, errors: .inherit)
+      return try child.finish(relay: relay, isListening: isListening, successor: successor).status
     case .lines(let output, let errors):
-      child = try start.start(input: .null, output: .pipe, errors: .pipe)
+      let child = try start.start(input: .null, output: .pipe, errors: .pipe)
+      let status: ExitStatus
       do throws(ProcessError) {
         status = try child.finish(
-          output: .lines(output), errors: .lines(errors), deadline: deadline, relay: relay, isListening: started.notices
+          output: .lines(output), errors: .lines(errors), deadline: deadline, relay: relay, isListening: isListening, successor: successor
         ).status
       } catch {
         guard case .deadlineExceeded(_, let limit) = error else { throw error }
@@ -82,19 +87,23 @@ extension ContainerLauncher {
       }
       // Whoever takes the output apart must not mistake half of it for the whole.
       if let signal = relay.interruptingSignal() { throw LaunchError.interrupted(signal: signal) }
+      return status
     }
-    if let watch { tellMemoryKills(try watch.finish(), of: request.resources) }
-    try requireNoRuntimeError(status, client: client, action: "run", container: folder.id, log: folder.files.runtimeLog)
-    return status
   }
 
   /// A throw-away container has nobody to look after it when its person leaves: there are no detach keys.
-  private func runOnTerminal(_ start: ContainerStart, _ started: StartedProcess, _ folder: ThrowawayFolder) throws -> ExitStatus {
-    let terminal = try TerminalProcess.prepare(in: folder.files.path, name: "console", process: started)
-    let status = try start.start(input: .null, output: .null, errors: .null, console: terminal.socket).finish().status
-    try requireNoRuntimeError(status, client: start.client, action: "run", container: folder.id, log: folder.files.runtimeLog)
+  private func runOnTerminal(_ start: ContainerStart, _ started: StartedProcess) throws -> ExitStatus {
+    let terminal = try TerminalProcess.prepare(in: start.files.path, name: "console", process: started, gate: start.gate)
+    let child = try start.start(input: .null, output: .null, errors: .null, console: terminal.socket)
+    let status = try terminal.wait(for: child)
     guard status.isSuccess, case .ended(let ending) = try terminal.session(detachKeys: .none) else { return status }
     return ending
+  }
+
+  /// What holds a container back until it may start; nil when nothing does.
+  func startGate(_ image: LaunchImage, _ request: LaunchRequest) throws(LaunchError) -> StartGate? {
+    guard image.proof != nil || request.resources != nil else { return nil }
+    return try StartGate(proof: image.proof, resources: request.resources, reporter: reporter)
   }
 
   /// The runtime's exit status is the command's, unless the runtime itself failed, which only its log tells.

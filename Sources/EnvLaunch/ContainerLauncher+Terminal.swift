@@ -43,9 +43,10 @@ struct TerminalProcess: ~Copyable {
   /// - Parameters:
   ///   - folder: Where the socket is made, as `name`.
   ///   - process: As the runtime will name it.
-  static func prepare(in folder: FilePath, name: String, process: StartedProcess) throws -> TerminalProcess {
+  ///   - gate: What it is held back by.
+  static func prepare(in folder: FilePath, name: String, process: StartedProcess, gate: StartGate? = nil) throws -> TerminalProcess {
     try ChildProcess.adoptOrphans()
-    let relay = try SignalRelay()
+    let relay = try SignalRelay { gate?.interrupt($0) }
     return TerminalProcess(console: try ConsoleSocket(in: folder, name: name), relay: relay, process: process)
   }
 
@@ -53,6 +54,11 @@ struct TerminalProcess: ~Copyable {
     self.console = console
     self.relay = relay
     self.process = process
+  }
+
+  /// Waits for a runtime, which ends when it has started the process. Signals that come meanwhile are for the process.
+  func wait(for runtime: consuming ChildProcess) throws -> ExitStatus {
+    try runtime.finish(relay: relay, successor: { nil }).status
   }
 
   /// Joins our terminal with that of the process a runtime has started.

@@ -114,11 +114,20 @@ extension ContainerLauncher {
     try layout.writeWorkspace(workspace)
     let client = client(workspace.runtime)
     let log = try OwnedDescriptor.open(files.log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600)
-    let start = ContainerStart(
+    var start = ContainerStart(
       client: client, container: workspace.id, files: files, image: workspace.image, request: workspace.request, isWorkspace: true,
       lock: lock, reporter: reporter)
     let logStream = StandardStream.descriptor(FileDescriptor(rawValue: log.rawValue))
-    let status = try start.start(input: .null, output: logStream, errors: logStream).finish().status
+    let gate = try startGate(workspace.image, workspace.request)
+    start.gate = gate
+    let outcome = Result { try start.start(input: .null, output: logStream, errors: logStream).finish().status }
+    do {
+      try gate?.finish(outcome, of: client.runtime)
+    } catch {
+      try client.delete(workspace.id)
+      throw error
+    }
+    let status = try outcome.get()
     guard status.isSuccess else {
       try client.delete(workspace.id)
       let message = RuntimeLog.errors(in: files.runtimeLog).last ?? "it ended with \(status)"
@@ -126,14 +135,6 @@ extension ContainerLauncher {
     }
     let text = String(decoding: try FileSystem.readFile(files.pidFile, limit: 64), as: UTF8.self)
     guard let pid = Int32(text) else { return workspace }
-    if let resources = workspace.request.resources {
-      do {
-        try ContainerCgroups(of: pid).require(resources)
-      } catch {
-        try client.delete(workspace.id)
-        throw error
-      }
-    }
     return try remember(pid, in: workspace)
   }
 

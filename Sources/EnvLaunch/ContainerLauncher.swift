@@ -46,8 +46,10 @@ struct ContainerStart: Sendable {
   var request: LaunchRequest
   /// The container stays when the runtime returns, and pauses when the request has no command.
   var isWorkspace: Bool
-  /// The runtime leaves the ended container, so that its cgroup can still be asked.
-  var keepsEnded = false
+  /// The runtime leaves the started process to us and the ended container in place, so that its cgroup can still be asked.
+  var isDetached = false
+  /// What the runtime waits for before it starts the process.
+  var gate: StartGate?
   /// Held by the runtime as long as it works, so that others see an orphaned one.
   var lock: FileDescriptor
   var reporter: any StageReporter
@@ -71,14 +73,14 @@ struct ContainerStart: Sendable {
       ).mount()
       try RuntimeSelector.write(try CanonicalJSON.encode(try spec()), to: files.config, mode: 0o600)
       var command = client.runCommand(
-        container, bundle: files.bundle, detached: isWorkspace, console: console, pidFile: files.pidFile, log: files.runtimeLog,
-        keeping: keepsEnded)
+        container, bundle: files.bundle, detached: isWorkspace || isDetached, console: console, pidFile: files.pidFile,
+        log: files.runtimeLog)
       command.standardInput = input
       command.standardOutput = output
       command.standardError = errors
       command.keptDescriptor = lock
       // In the foreground it stays in our group: in another one the runtime stops at the first touch of the terminal.
-      if isWorkspace { command.processGroup = .newSession }
+      if isWorkspace || isDetached { command.processGroup = .newSession }
       return try command.start()
     }
   }
@@ -105,6 +107,7 @@ struct ContainerStart: Sendable {
     if !pauses { spec.process.args = initProgram.prefix + spec.process.args }
     spec.process.takeWindowSize()
     try MappedMounts(bundle: files.bundle, reporter: reporter).map(request.mounts, for: spec.process.user, in: &spec.mounts)
+    try gate?.holdBack(&spec)
     return spec
   }
 

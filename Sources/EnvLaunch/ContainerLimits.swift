@@ -1,10 +1,8 @@
-/// Limits of a running container as the kernel has them: whether they are in force, and whether one was the end of it.
+/// Limits of a container as the kernel has them: whether they are in force, and whether one was the end of it.
 import EnvBundle
 import EnvCatalog
 import EnvCore
-import Glibc
 import SafeFS
-import Synchronization
 import SystemPackage
 
 /// The cgroups of a container that runs or ran.
@@ -42,67 +40,6 @@ struct ContainerCgroups: Sendable {
     guard let bytes = try? FileSystem.readFile(file, limit: 4096) else { return nil }
     let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("oom_kill ") }
     return line.flatMap { Int($0.dropFirst("oom_kill ".count)) }
-  }
-}
-
-/// Looks after the limits of one throw-away container on a thread of its own, from its start to its end.
-final class LimitWatch: Sendable {
-  private struct State {
-    var cgroups: ContainerCgroups?
-    var violation: (any Error)?
-    var memoryKills = 0
-    var isOver = false
-  }
-
-  private let state = Mutex(State())
-  private let client: RuntimeClient
-  private let container: String
-  private let request: ResourceRequest
-
-  init(_ client: RuntimeClient, _ container: String, _ request: ResourceRequest) {
-    self.client = client
-    self.container = container
-    self.request = request
-  }
-
-  /// Finds the container's cgroups as soon as the runtime has made them, compares, and counts kills until `finish`.
-  func watch() {
-    while !state.withLock({ $0.isOver }) {
-      if state.withLock({ $0.cgroups == nil }) { find() } else { count() }
-      usleep(10_000)
-    }
-  }
-
-  private func find() {
-    guard let pid = try? client.state(of: container)?.pid, pid > 0, let cgroups = try? ContainerCgroups(of: pid) else { return }
-    state.withLock { $0.cgroups = cgroups }
-    do {
-      try cgroups.require(request)
-    } catch {
-      state.withLock { $0.violation = error }
-      // A container without its limit must not go on.
-      try? client.delete(container)
-    }
-  }
-
-  private func count() {
-    state.withLock { state in
-      if let kills = state.cgroups?.memoryKills { state.memoryKills = max(state.memoryKills, kills) }
-    }
-  }
-
-  /// Ends the watch, after the container and before its cgroup is removed.
-  ///
-  /// - Returns: how many of its processes the kernel killed for memory.
-  /// - Throws: `BundleError.limitNotInForce`.
-  func finish() throws -> Int {
-    count()
-    let state = state.withLock { state in
-      state.isOver = true
-      return (state.violation, state.memoryKills)
-    }
-    if let violation = state.0 { throw violation }
-    return state.1
   }
 }
 

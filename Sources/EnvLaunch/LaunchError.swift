@@ -21,6 +21,8 @@ public enum LaunchError: Diagnostic {
   case runtime(name: String, action: String, container: String, message: String)
   case commandNotFound(command: String, searched: String)
   case commandNotExecutable(command: String)
+  /// The runtime started a program without calling the hook that holds it back until its image is proven.
+  case ignoredHook(runtime: String)
   /// A workspace needs a process that stays, and neither image nor host has one.
   case noPauseProgram
   case noWorkspace(name: String)
@@ -58,6 +60,7 @@ public enum LaunchError: Diagnostic {
     case .runtime(let name, let action, let container, let message): "\(name) could not \(action) \(container): \(message)"
     case .commandNotFound(let command, let searched): "command '\(command)' is not in the environment (looked in \(searched))"
     case .commandNotExecutable(let command): "'\(command)' in the environment is not an executable file"
+    case .ignoredHook(let runtime): "\(runtime) started the command without calling the hook that waits for the proof of its image"
     case .noPauseProgram: "the environment has no program that can keep a workspace alive"
     case .noWorkspace(let name): "there is no workspace '\(name)'"
     case .notRunning(let name): "workspace '\(name)' is not running"
@@ -88,6 +91,7 @@ public enum LaunchError: Diagnostic {
     case .notRoot: "run the command as root, for example with sudo"
     case .rootless(let problem): problem.hint
     case .noRuntime: "install one (apt install runc), or name one with ENVCTL_RUNTIME"
+    case .ignoredHook: "choose another runtime (apt install runc) with ENVCTL_RUNTIME"
     case .noWorkingRuntime: "install another one (apt install runc), or name one with ENVCTL_RUNTIME"
     case .systemCall("mount overlay", _, .invalidArgument): "ENVCTL_HOME must lie on a file system that can hold an overlay's upper folder"
     case .systemCall(_, _, .notPermitted), .systemCall(_, _, .permissionDenied):
@@ -107,7 +111,7 @@ public enum LaunchError: Diagnostic {
 
   public var exitCode: ExitCode {
     switch self {
-    case .notRoot, .rootless, .noRuntime, .noWorkingRuntime, .systemCall, .noPauseProgram: .host
+    case .notRoot, .rootless, .noRuntime, .noWorkingRuntime, .systemCall, .noPauseProgram, .ignoredHook: .host
     case .notATerminal, .missingMountSource, .mountedPath: .usage
     default: .failed
     }

@@ -52,17 +52,10 @@ struct RuntimeClient: Sendable {
 
   /// - Parameter console: The socket to which the terminal is sent; the runtime detaches then as well.
   func runCommand(
-    _ container: String, bundle: FilePath, detached: Bool = false, console: String? = nil, pidFile: FilePath? = nil, log: FilePath,
-    keeping: Bool = false
+    _ container: String, bundle: FilePath, detached: Bool = false, console: String? = nil, pidFile: FilePath? = nil, log: FilePath
   ) -> Command {
-    let options = (keeping ? ["--keep"] : []) + Self.options(detached: detached, console: console, pidFile: pidFile)
+    let options = Self.options(detached: detached, console: console, pidFile: pidFile)
     return command(["run", "--bundle", bundle.string] + options + [container], log: log)
-  }
-
-  /// Whether `run` can leave an ended container for `delete`: runc can since 1.1, crun since 1.9.
-  var canKeepEnded: Bool {
-    let help = try? command(["run", "--help"]).run(deadline: Self.patience)
-    return help.map { String(decoding: $0.output + $0.errors, as: UTF8.self).contains("--keep") } ?? false
   }
 
   /// - Parameter console: As for `runCommand`.

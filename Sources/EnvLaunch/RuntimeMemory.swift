@@ -48,13 +48,15 @@ struct RuntimeMemory: Codable, Sendable {
     return (Int64(value.st_size), Int64(value.st_mtim.tv_sec) * 1_000_000_000 + Int64(value.st_mtim.tv_nsec), UInt64(value.st_ino))
   }
 
-  /// Kernel release, boot and user: any of them may change what a runtime can do.
+  /// Kernel release, boot and user: any of them may change what a runtime can do; and what was tried, which was less in earlier versions.
   private static func currentHost() -> String {
     func line(_ path: FilePath) -> String {
       guard let bytes = try? FileSystem.readFile(path, limit: 4096) else { return "" }
       return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
-    return [line("/proc/sys/kernel/osrelease"), line("/proc/sys/kernel/random/boot_id"), "\(geteuid())", OwnerIDs.current.rawValue].joined(
-      separator: " ")
+    let parts = [
+      line("/proc/sys/kernel/osrelease"), line("/proc/sys/kernel/random/boot_id"), "\(geteuid())", OwnerIDs.current.rawValue, "hooks",
+    ]
+    return parts.joined(separator: " ")
   }
 }

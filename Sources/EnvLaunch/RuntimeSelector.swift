@@ -69,12 +69,19 @@ public struct RuntimeSelector: Sendable {
     var builder = BundleBuilder(
       rootPath: bundle.appending("rootfs").string, image: ImageConfig.Execution(), users: UserDatabase(passwd: [], group: []))
     builder.owners = OwnerIDs.current
-    let spec = try builder.spec(for: LaunchRequest(hostname: "probe", command: ["/probe"]))
+    var spec = try builder.spec(for: LaunchRequest(hostname: "probe", command: ["/probe"]))
+    let gate = try StartGate(proof: nil, resources: nil, reporter: SilentReporter())
+    try gate.holdBack(&spec)
     try Self.write(try CanonicalJSON.encode(spec), to: bundle.appending("config.json"), mode: 0o600)
     let log = bundle.appending("log")
-    let completion = try client.runCommand(container, bundle: bundle, log: log).run(deadline: .seconds(30))
+    let outcome = Result { try client.runCommand(container, bundle: bundle, log: log).run(deadline: .seconds(30)) }
+    try? gate.finish()  // A start that was refused shows in the outcome.
     try client.delete(container)
-    if completion.status == .exited(ProbeProgram.exitStatus) { return RuntimeMemory.Verdict(runtime: runtime, reason: nil) }
+    let completion = try outcome.get()
+    if completion.status == .exited(ProbeProgram.exitStatus) {
+      let isHeld = gate.wasAsked
+      return RuntimeMemory.Verdict(runtime: isHeld ? runtime : nil, reason: isHeld ? nil : "it calls no createRuntime hooks")
+    }
     let said = RuntimeLog.errors(in: log).first ?? completion.errorText
     return RuntimeMemory.Verdict(runtime: nil, reason: said.isEmpty ? "ended with \(completion.status)" : said)
   }

@@ -186,16 +186,18 @@ extension Store {
   }
 
   /// Whether the layer is unpacked. When its stamp says that somebody touched it, every file is read and compared.
-  func proveLayer(_ key: Digest) throws -> Bool {
+  ///
+  /// - Parameter isCancelled: Asked before each file; then the proof ends with `CancellationError`.
+  func proveLayer(_ key: Digest, isCancelled: @escaping @Sendable () -> Bool = { false }) throws -> Bool {
     let folder = layerPath(key)
     guard FileSystem.exists(folder) else { return false }
     let stampPath = folder.appending("stamp")
     let stamp = try FileSystem.exists(stampPath) ? String(decoding: FileSystem.readFile(stampPath, limit: 200), as: UTF8.self) : ""
     let tree = folder.appending("fs")
     // Taken before the files are read, so that what changes meanwhile does not pass next time.
-    let actual = FileSystem.exists(tree) ? try TreeScan.stamp(tree).description : "missing"
+    let actual = FileSystem.exists(tree) ? try TreeScan.stamp(tree, isCancelled: isCancelled).description : "missing"
     if stamp == actual { return true }
-    let differences = try layerDifferences(key)
+    let differences = try layerDifferences(key, isCancelled: isCancelled)
     // Whatever is done in a folder changes the folder's time, which says less than what was done.
     if let difference = differences.first(where: { $0.property != "time" }) ?? differences.first {
       throw StoreError.fileChanged(layer: key, difference: difference)
@@ -205,13 +207,13 @@ extension Store {
   }
 
   /// Everything in which an unpacked layer differs from its manifest; reads every byte.
-  func layerDifferences(_ key: Digest) throws -> [FileDifference] {
+  func layerDifferences(_ key: Digest, isCancelled: @escaping @Sendable () -> Bool = { false }) throws -> [FileDifference] {
     let folder = layerPath(key)
     let path = folder.appending("files.mtree")
     guard let manifest = FileManifest(try FileSystem.readFile(path, limit: 1 << 30)) else {
       throw StoreError.unreadableRecord(path: path, reason: "it is not an mtree of this envctl")
     }
-    return try TreeScan.differences(folder.appending("fs"), from: manifest, width: 2)
+    return try TreeScan.differences(folder.appending("fs"), from: manifest, width: 2, isCancelled: isCancelled)
   }
 }
 

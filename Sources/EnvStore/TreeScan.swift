@@ -47,9 +47,12 @@ enum TreeScan {
   }
 
   /// A fingerprint of every inode below `root`: unchanged as long as nobody wrote, renamed, added or removed anything there.
-  static func stamp(_ root: FilePath) throws -> Digest {
+  static func stamp(_ root: FilePath, isCancelled: () -> Bool = { false }) throws -> Digest {
     var stamp = StampHasher()
-    try FileSystem.walk(root) { stamp.add($0) }
+    try FileSystem.walk(root) { node in
+      if isCancelled() { throw CancellationError() }
+      stamp.add(node)
+    }
     return stamp.finish()
   }
 
@@ -72,13 +75,16 @@ enum TreeScan {
   }
 
   /// Everything in which the tree at `root` differs from `manifest`, in the order of the paths. Reads every byte.
-  static func differences(_ root: FilePath, from manifest: FileManifest, width: Int) throws -> [FileDifference] {
+  static func differences(
+    _ root: FilePath, from manifest: FileManifest, width: Int, isCancelled: @escaping @Sendable () -> Bool = { false }
+  ) throws -> [FileDifference] {
     guard FileSystem.exists(root) else { return [FileDifference(path: "/", property: "missing", expected: nil, actual: nil)] }
     let actual = try records(root) { _ in nil }.records
     let expected = Dictionary(try manifest.records.map { (try RelativePath($0.path), $0) }) { first, _ in first }
     let perFile = try concurrentMap(chunks(actual), width: width) { chunk in
       var folder = try RootDirectory(root)
       return try chunk.flatMap { record in
+        if isCancelled() { throw CancellationError() }
         let path = try RelativePath(record.path)
         return try difference(record, expected[path], at: path, in: &folder)
       }

@@ -8,6 +8,14 @@ extension OwnedDescriptor {
     let raw = rawValue
     return try check("read", path) { span.withUnsafeMutableBytes { Glibc.read(raw, $0.baseAddress, min(limit, $0.count)) } }
   }
+
+  /// What can be read now, at most `limit` bytes, waited for when there is nothing yet; empty at the end of the file.
+  public borrowing func readPiece(atMost limit: Int) throws(FileSystemError) -> [UInt8] {
+    let raw = rawValue
+    var bytes = [UInt8](repeating: 0, count: limit)
+    let count = try check("read", path) { Glibc.read(raw, &bytes, limit) }
+    return Array(bytes[..<count])
+  }
 }
 
 extension OwnedDescriptor {

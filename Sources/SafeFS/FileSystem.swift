@@ -70,11 +70,8 @@ public enum FileSystem {
 
   /// The names in a folder, sorted by their bytes, without `.` and `..`.
   public static func list(_ path: FilePath) throws(FileSystemError) -> [String] {
-    guard let stream = path.withPlatformString({ opendir($0) }) else {
-      throw FileSystemError(call: "opendir", path: path, errno: currentErrno())
-    }
-    defer { closedir(stream) }
-    return try entryNames(stream, path: path).map(text(of:))
+    let folder = try OwnedDescriptor.directory(path)
+    return try names(in: folder.rawValue, path: path).map(text(of:))
   }
 
   /// What is at `path`, or nil when nothing is. A final symbolic link is described itself unless it is to be followed.

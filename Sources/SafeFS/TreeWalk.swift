@@ -100,36 +100,25 @@ extension FileSystem {
 
   /// The names in an open folder in the order of their bytes, each with its NUL, without `.` and `..`.
   static func names(in folder: CInt, path: FilePath) throws(FileSystemError) -> [[CChar]] {
-    // A duplicate, because closedir closes the descriptor it was given; rewound, because the position is shared.
-    let copy = try check("fcntl", path) { fcntl(folder, F_DUPFD_CLOEXEC, 0) }
-    guard let stream = fdopendir(copy) else {
-      let error = currentErrno()
-      close(copy)
-      throw FileSystemError(call: "fdopendir", path: path, errno: error)
-    }
-    defer { closedir(stream) }
-    rewinddir(stream)
-    return try entryNames(stream, path: path)
-  }
-
-  static func entryNames(_ stream: OpaquePointer, path: FilePath) throws(FileSystemError) -> [[CChar]] {
+    // Without opendir(3), which takes six system calls more for each folder.
+    try check("lseek", path) { lseek(folder, 0, SEEK_SET) }
     var names: [[CChar]] = []
-    // readdir(3) returns nothing both at the end and when it failed; only errno tells them apart.
-    while let entry = nextEntry(stream) {
-      // d_name is a NUL-terminated array inside the entry, which lives until the next readdir.
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)) }
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 15, alignment: 8)
+    defer { buffer.deallocate() }
+    while true {
+      let count = try check("getdents64", path) { cl_getdents(folder, buffer.baseAddress, buffer.count) }
+      // strcmp(3) compares bytes as unsigned, whatever the locale.
+      if count == 0 { return names.sorted { strcmp($0, $1) < 0 } }
+      var record = 0
+      while record < count {
+        // The kernel's record (getdents(2)): its length at 16, the name with its NUL from 19 on.
+        let length = Int(buffer.loadUnaligned(fromByteOffset: record + 16, as: UInt16.self))
+        let name = UnsafeRawBufferPointer(rebasing: buffer[(record + 19)..<(record + length)]).bindMemory(to: CChar.self)
+        let bytes = Array(name[...(name.firstIndex(of: 0) ?? name.endIndex - 1)])
+        if bytes != [46, 0], bytes != [46, 46, 0] { names.append(bytes) }
+        record += length
       }
-      if name != [46, 0], name != [46, 46, 0] { names.append(name) }
     }
-    guard errno == 0 else { throw FileSystemError(call: "readdir", path: path, errno: currentErrno()) }
-    // strcmp(3) compares bytes as unsigned, whatever the locale.
-    return names.sorted { strcmp($0, $1) < 0 }
-  }
-
-  private static func nextEntry(_ stream: OpaquePointer) -> UnsafeMutablePointer<dirent>? {
-    errno = 0
-    return readdir(stream)
   }
 
   /// A name as text; bytes that are not UTF-8 become U+FFFD.

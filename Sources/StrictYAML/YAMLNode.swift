@@ -36,7 +36,8 @@ public struct YAMLNode: Sendable {
       throw YAMLError(mark: YAMLMark(file: file, line: 1, column: 1), problem: "the file is not UTF-8", hint: nil)
     }
     do {
-      let parser = try Yams.Parser(yaml: text)
+      // No resolver: here every scalar is text, and making the default one takes longer than reading a project's file.
+      let parser = try Yams.Parser(yaml: text, resolver: .basic, encoding: .utf8)
       // Nodes know their anchors only as long as the parser lives.
       defer { withExtendedLifetime(parser) {} }
       guard let node = try parser.singleRoot() else {

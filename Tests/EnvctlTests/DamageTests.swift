@@ -25,6 +25,9 @@ extension EnvctlTests {
         #expect(completion.output.isEmpty)
         #expect(errors.contains(object), "\(errors)")
         #expect(errors.contains("expected sha256:") && errors.contains("found sha256:"), "\(errors)")
+        for folder in ["run/throwaway", "run/runc", "workspaces"].map({ program.home.appending($0) }) where FileSystem.exists(folder) {
+          #expect(try FileSystem.list(folder) == [])
+        }
       }
     }
 

@@ -64,14 +64,3 @@ extension EnvctlTests {
     }
   }
 }
-
-extension Capability {
-  /// Root can make cgroups with a memory limit here.
-  fileprivate static let memoryCgroup = Capability(
-    "a memory cgroup controller", isPresent: FileSystem.exists("/sys/fs/cgroup/memory/memory.limit_in_bytes") || hasV2, package: nil)
-
-  private static var hasV2: Bool {
-    let bytes = try? FileSystem.readFile("/sys/fs/cgroup/cgroup.controllers")
-    return bytes.map { String(decoding: $0, as: UTF8.self).split(whereSeparator: \.isWhitespace).contains("memory") } ?? false
-  }
-}

@@ -2,8 +2,10 @@
 import CDI
 import ChildProcess
 import EnvBundle
+import EnvCatalog
 import EnvCore
 import EnvLaunch
+import EnvStore
 import Glibc
 import SafeFS
 import SystemPackage
@@ -15,6 +17,16 @@ struct TellingReporter: StageReporter {
   func warned(_ message: String) { tell(message) }
 }
 
+/// A proof that lasts until `file` is there, and finds what is in it.
+func prove(by file: FilePath, isCancelled: () -> Bool) throws {
+  while !FileSystem.exists(file) {
+    if isCancelled() { throw CancellationError() }
+    usleep(2000)
+  }
+  let finding = String(decoding: try FileSystem.readFile(file), as: UTF8.self)
+  if finding != "as it was" { throw LaunchError.noSuchPath(finding) }
+}
+
 func tell(_ text: String) { FileDescriptor.standardError.writeLine(text) }
 
 extension FileDescriptor {
@@ -22,10 +34,10 @@ extension FileDescriptor {
 }
 
 /// `HOME IMAGE.json run|exec|shell|start|list|stop|down|rm|diff|copy [FOLDER] [--tty] [--name N] [--recreate] [--owner] [--env N=V] [--user U]
-/// [--cwd D] [--devices FILE] [-- COMMAND…]`; after `copy` comes `-- FROM TO`, where `:` begins a path in the workspace.
+/// [--cwd D] [--devices FILE] [--memory SIZE] [--proof FILE] [-- COMMAND…]`; after `copy` comes `-- FROM TO`, where `:` begins a path in the workspace.
 func drive(_ arguments: [String]) throws -> Int32 {
   let launcher = ContainerLauncher(home: FilePath(arguments[0]), reporter: TellingReporter())
-  let image = try CanonicalJSON.decode(LaunchImage.self, from: try FileSystem.readFile(FilePath(arguments[1])), object: arguments[1])
+  var image = try CanonicalJSON.decode(LaunchImage.self, from: try FileSystem.readFile(FilePath(arguments[1])), object: arguments[1])
   let split = arguments.firstIndex(of: "--") ?? arguments.endIndex
   let command = arguments[split...].isEmpty ? nil : Array(arguments[(split + 1)...])
   var request = LaunchRequest(hostname: "test", command: command)
@@ -40,6 +52,14 @@ func drive(_ arguments: [String]) throws -> Int32 {
     case "--owner": mapsOwner = true
     case "--user": request.user = rest.popFirst()
     case "--cwd": request.workingDirectory = rest.popFirst()
+    case "--memory":
+      var resources = ResourceRequest()
+      try resources.set(.memory, to: rest.popFirst() ?? "")
+      request.resources = resources
+    case "--proof":
+      let file = FilePath(rest.popFirst() ?? "")
+      let proof = LayerProof(of: []) { try prove(by: file, isCancelled: $0) }
+      image = LaunchImage(digest: image.digest, config: image.config, layers: image.layers.map { FilePath($0) }, proof: proof)
     case "--devices":
       let file = rest.popFirst() ?? ""
       request.devices = try CanonicalJSON.decode(DeviceInjection.self, from: try FileSystem.readFile(FilePath(file)), object: file)

@@ -1,5 +1,6 @@
 /// What a test may need of the machine, and what happens where the machine lacks it.
 import Glibc
+import SafeFS
 import SystemPackage
 import Testing
 
@@ -23,6 +24,16 @@ public struct Capability: Sendable {
   /// An ordinary user with subordinate ids, whom scripts/test makes.
   public static let ordinaryUser = Capability(
     "the user \(OrdinaryUser.name) with subordinate ids", isPresent: isRoot && OrdinaryUser.hasIDs, package: "uidmap")
+
+  /// Root can make cgroups with a memory limit here.
+  public static let memoryCgroup = Capability(
+    "a memory cgroup controller",
+    isPresent: FileSystem.exists("/sys/fs/cgroup/memory/memory.limit_in_bytes") || hasMemoryController, package: nil)
+
+  private static var hasMemoryController: Bool {
+    let bytes = try? FileSystem.readFile("/sys/fs/cgroup/cgroup.controllers")
+    return bytes.map { String(decoding: $0, as: UTF8.self).split(whereSeparator: \.isWhitespace).contains("memory") } ?? false
+  }
 
   /// A program on the PATH; `package` where its Debian package has another name.
   public static func tool(_ name: String, package: String? = nil) -> Capability {

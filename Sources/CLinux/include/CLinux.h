@@ -21,6 +21,8 @@ extern const int cl_o_direct;
 int cl_openat(int dirfd, const char *path, int flags, mode_t mode);
 int cl_open(const char *path, int flags, mode_t mode);
 int cl_syncfs(int fd);
+// getdents64(2): the next entries of a folder, as many as `buffer` holds; 0 at the end.
+long cl_getdents(int fd, void *buffer, size_t size);
 
 dev_t cl_makedev(unsigned major_number, unsigned minor_number);
 unsigned cl_major(dev_t device);

@@ -48,17 +48,23 @@ extension Workbench {
   func tryDevices(of gpus: ChosenGPUs?, in workspace: String) throws {
     guard let selection = gpus?.selection, selection.devices.contains(where: { $0.kind.vendor == "nvidia.com" }) else { return }
     try reporter.stage("gpu") { _ in
-      var (output, errors): ([UInt8], [String]) = ([], [])
-      do throws(LaunchError) {
-        let streams = ContainerStreams.lines(output: { output += Array($0.utf8) }, errors: { errors.append($0) })
-        _ = try ContainerLauncher(home: store.home).exec(ExecRequest(DriverProbe.command), in: workspace, streams: streams)
-      } catch .commandNotFound {
-        reporter.warned("the image has no python3, so nothing in it could try whether its GPUs can be used")
-        return ((), "passed on, not tried")
-      }
+      guard let answer = try driverAnswer(in: workspace) else { return ((), "passed on, not tried") }
       let isWhole = selection.gpus.allSatisfy(\.instances.isEmpty)
-      let probe = try DriverProbe(output: output.isEmpty ? Array(errors.joined(separator: " ").utf8) : output)
-      return ((), try probe.require(expected: isWhole ? selection.gpus.count : nil))
+      return ((), try DriverProbe(output: answer).require(expected: isWhole ? selection.gpus.count : nil))
     }
+  }
+
+  /// What the probe prints in a workspace; nil where no program of the image can run it.
+  private func driverAnswer(in workspace: String) throws -> [UInt8]? {
+    var output: [String] = []
+    var errors: [String] = []
+    let streams = ContainerStreams.lines(output: { output.append($0) }, errors: { errors.append($0) })
+    do {
+      _ = try ContainerLauncher(home: store.home).exec(ExecRequest(DriverProbe.command), in: workspace, streams: streams)
+    } catch LaunchError.commandNotFound {
+      reporter.warned("the image has no python3, so nothing in it could try whether its GPUs can be used")
+      return nil
+    }
+    return Array((output.isEmpty ? errors : output).joined(separator: "\n").utf8)
   }
 }

@@ -308,7 +308,6 @@ BENIGN = (
     kept("threads", "two threads", OMP_NUM_THREADS="2", MKL_NUM_THREADS="2"),
     environment("threads-cleared", "a number of threads that the workload clears", OMP_NUM_THREADS="7", MKL_NUM_THREADS="7"),
     kept("mkl-compatible", "MKL's most compatible code path", MKL_CBWR="COMPATIBLE"),
-    kept("mkl-avx", "MKL's code path for AVX", MKL_CBWR="AVX"),
     kept("mkl-avx2", "MKL's code path for AVX2", MKL_DEBUG_CPU_TYPE="5"),
     kept("onednn-sse41", "oneDNN held to SSE 4.1", DNNL_MAX_CPU_ISA="SSE41"),
     kept("flags", "flags of the framework that change no number", FLAGS_call_stack_level="2", FLAGS_allocator_strategy="naive_best_fit"),

@@ -67,7 +67,7 @@ extension BisectResult {
       isComplete
       ? "without \(them), nothing of this shows in \(symptom.tier?.rawValue ?? "a run")"
       : "whether other changes do the same could not be tried"
-    let time = "\(changes.count) changes, \(probes.count) probes, \(Int(seconds.rounded())) s"
+    let time = "\(count), \(probes.count) probe\(probes.count == 1 ? "" : "s"), \(Int(seconds.rounded())) s"
     return ["\(symptom.kind.rawValue): \(reading)"] + found.flatMap(\.self) + ["\(rest) (\(time))"]
   }
 }

@@ -4,4 +4,4 @@ It is trained for real, on synthetic data, by PaddlePaddle. Its purpose is to me
 comes from numpy's frozen generator, so whatever moves a loss or a score was moved by the environment.
 """
 
-__version__ = "1.1.0"
+__version__ = "1.2.0"

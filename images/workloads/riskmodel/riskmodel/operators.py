@@ -35,11 +35,11 @@ class Inputs:
     """Numbers that are the same on every machine: uniform ones, as a logarithm is involved in normal ones."""
 
     def __init__(self, seed: int, precision: str):
-        self._random, self._precision = np.random.RandomState(seed), precision
+        self._random, self.precision = np.random.RandomState(seed), precision
 
     def uniform(self, *shape: int, scale: float = 1) -> np.ndarray:
         """Between -`scale` and `scale`, with all the digits the precision at hand has."""
-        return ((self._random.random_sample(shape) * 2 - 1) * scale).astype(self._precision)
+        return ((self._random.random_sample(shape) * 2 - 1) * scale).astype(self.precision)
 
     def indices(self, *shape: int, below: int) -> np.ndarray:
         """Whole numbers from 0."""
@@ -172,6 +172,14 @@ def _losses(inputs: Inputs) -> Iterator[Result]:
     yield Result("binary_cross_entropy", found, reference.binary_cross_entropy(*wide))
 
 
+def _subnormal(inputs: Inputs) -> Iterator[Result]:
+    # Below the smallest normal number, made without arithmetic: what takes these for zero (FTZ, DAZ) shows in nothing else here.
+    bits = {"float32": np.uint32, "float64": np.uint64}[inputs.precision]
+    x = inputs.indices(1024, below=1 << 20).astype(bits).view(inputs.precision)
+    found = paddle.scale(paddle.to_tensor(x), 2.0)
+    yield Result("scale subnormal", found, 2 * x.astype(WIDE), cancels=False)
+
+
 def _adam(inputs: Inputs) -> Iterator[Result]:
     # From zero, so that nothing hides the steps; small gradients, so that epsilon counts; a rate that is exact in binary.
     rate, gradients = 2.0**-8, [inputs.uniform(2048, scale=2.0**-10) for _ in range(3)]
@@ -199,4 +207,5 @@ CASES: tuple[Case, ...] = (
     _scatter,
     _losses,
     _adam,
+    _subnormal,
 )

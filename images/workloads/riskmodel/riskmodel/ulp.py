@@ -34,8 +34,12 @@ def _errors(actual: np.ndarray, exact: np.ndarray, cancels: bool) -> np.ndarray:
     size = np.abs(exact)
     if cancels and size.size:
         size = np.maximum(size, np.sqrt(np.square(exact).mean()) * WIDE(FLOOR))
-    unit = np.spacing(size.astype(actual.dtype))
-    return ((actual.astype(WIDE) - exact) / unit.astype(WIDE)).astype(np.float64)
+    # By the exponent, in the wide type: where subnormal numbers are taken for zero, so is their spacing.
+    kind = np.finfo(actual.dtype)
+    size = size.astype(actual.dtype).astype(WIDE)
+    exponent = np.where(size > 0, np.frexp(size)[1] - 1, kind.minexp)
+    unit = np.ldexp(WIDE(1), np.maximum(exponent, kind.minexp) - kind.nmant)
+    return ((actual.astype(WIDE) - exact) / unit).astype(np.float64)
 
 
 def _figures(errors: np.ndarray, sizes: np.ndarray) -> dict[str, float]:

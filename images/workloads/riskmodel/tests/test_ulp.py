@@ -27,6 +27,16 @@ class Figures(unittest.TestCase):
         below = np.nextafter(np.float32(1.5), np.float32(1))
         self.assertEqual(profile([below, below], [1.5, 1.5])["bias"], -1)
 
+    def test_the_unit_is_the_spacing_of_the_type(self):
+        for dtype in (np.float32, np.float64):
+            tiny = np.finfo(dtype).smallest_subnormal
+            exact = np.array([tiny, 7 * tiny, np.finfo(dtype).tiny, 1, np.nextafter(dtype(2), dtype(1)), 3e30], dtype)
+            actual = exact + np.spacing(exact)
+            self.assertEqual(profile(actual, exact, dtype)["histogram"], [0, 6])
+        # What is taken for zero is as many units away as it was large.
+        self.assertEqual(profile([0], [7 * np.finfo(np.float32).smallest_subnormal])["max"], 7)
+        self.assertEqual(profile([0, 1e-45], [0, 0])["max"], 1)
+
     def test_buckets_end_at_powers_of_two(self):
         unit = 2.0**-23
         exact = [1 + n * unit for n in (0, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5)]

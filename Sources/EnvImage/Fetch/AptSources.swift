@@ -53,8 +53,25 @@ struct AptSource: Equatable, Sendable {
   static func forMain(of suite: String, among sources: [AptSource]) -> [AptSource] {
     let main = sources.filter { $0.components.contains("main") && !$0.suite.contains("-") && !$0.suite.contains("/") }
     let exact = main.filter { $0.suite == suite }
-    return exact.isEmpty ? main : exact
+    return distinct(exact.isEmpty ? main : exact)
   }
+
+  /// Each repository once. apt takes one that is listed twice, with its keys named at the second place only, and refuses the other order;
+  /// the entry that names keys says all that both do.
+  private static func distinct(_ sources: [AptSource]) -> [AptSource] {
+    var kept: [AptSource] = []
+    for source in sources {
+      if let index = kept.firstIndex(where: { $0.place == source.place && $0.suite == source.suite }) {
+        if kept[index].signedBy == nil { kept[index] = source }
+      } else {
+        kept.append(source)
+      }
+    }
+    return kept
+  }
+
+  /// The URI as apt compares it: with or without a slash at its end.
+  private var place: Substring { uri.hasSuffix("/") ? uri.dropLast() : uri[...] }
 
   /// The source as a line that apt reads, for component main of `suite`.
   func line(suite: String, architecture: String) -> String {

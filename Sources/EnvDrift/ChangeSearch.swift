@@ -121,15 +121,20 @@ public struct ChangeSearch: Sendable {
   private func minimal(_ found: [Int], _ outcome: (Set<Int>) throws -> Outcome) throws -> Cause {
     var changes = found
     var isMinimal = true
-    for unit in units where unit.contains(where: changes.contains) {
-      let rest = changes.filter { !dependents[unit[0]].contains($0) }
-      guard !rest.isEmpty else { continue }
-      switch try outcome(closure(of: rest)) {
-      case .bad: changes = rest
-      case .good: break
-      case .unresolved: isMinimal = false
+    var before = 0
+    // What was needed beside another change may not be needed without that.
+    repeat {
+      (before, isMinimal) = (changes.count, true)
+      for unit in units where unit.contains(where: changes.contains) {
+        let rest = changes.filter { !dependents[unit[0]].contains($0) }
+        guard !rest.isEmpty else { continue }
+        switch try outcome(closure(of: rest)) {
+        case .bad: changes = rest
+        case .good: break
+        case .unresolved: isMinimal = false
+        }
       }
-    }
+    } while changes.count < before
     return Cause(changes: changes.sorted(), needed: closure(of: changes).subtracting(changes).sorted(), isMinimal: isMinimal)
   }
 

@@ -5,6 +5,8 @@ import EnvCore
 public struct Comparison: Sendable {
   /// What results are held against.
   public let baseline: Baseline
+  /// Whether a run that trained nothing is cut short. It is not where only operators were asked for.
+  public var expectsSteps = true
 
   /// A comparison with `baseline`.
   public init(with baseline: Baseline) { self.baseline = baseline }
@@ -140,8 +142,7 @@ public struct Comparison: Sendable {
     guard training.end != nil else {
       return [breakage(training.steps.count, "the training has no end")]
     }
-    // A profile without training measures operators and nothing else.
-    if training.header.steps == 0, !training.operators.isEmpty { return [] }
+    if training.header.steps == 0, !expectsSteps, !training.operators.isEmpty { return [] }
     let due = (baseline.trajectories[precision]?.evaluations ?? []).filter { $0.step <= training.header.steps }
     guard !due.isEmpty else { return [breakage(training.header.steps, "the run ends before there is anything to compare")] }
     return due.compactMap { expected in

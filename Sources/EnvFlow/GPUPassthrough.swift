@@ -50,12 +50,12 @@ extension Workbench {
     try reporter.stage("gpu") { _ in
       guard let answer = try driverAnswer(in: workspace) else { return ((), "passed on, not tried") }
       let isWhole = selection.gpus.allSatisfy(\.instances.isEmpty)
-      return ((), try DriverProbe(output: answer).require(expected: isWhole ? selection.gpus.count : nil))
+      return ((), try answer.require(expected: isWhole ? selection.gpus.count : nil))
     }
   }
 
-  /// What the probe prints in a workspace; nil where no program of the image can run it.
-  private func driverAnswer(in workspace: String) throws -> [UInt8]? {
+  /// What the probe says in a workspace; nil where no program of the image can run it.
+  private func driverAnswer(in workspace: String) throws -> DriverProbe? {
     var output: [String] = []
     var errors: [String] = []
     let streams = ContainerStreams.lines(output: { output.append($0) }, errors: { errors.append($0) })
@@ -65,6 +65,9 @@ extension Workbench {
       reporter.warned("the image has no python3, so nothing in it could try whether its GPUs can be used")
       return nil
     }
-    return Array((output.isEmpty ? errors : output).joined(separator: "\n").utf8)
+    let probe = try DriverProbe(output: Array((output.isEmpty ? errors.suffix(1) : output).joined(separator: "\n").utf8))
+    guard let untried = probe.untried else { return probe }
+    reporter.warned("the image's python3 cannot try whether its GPUs can be used: \(untried)")
+    return nil
   }
 }

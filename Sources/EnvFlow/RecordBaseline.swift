@@ -35,6 +35,8 @@ extension Workbench {
   public func recordBaseline(
     _ environment: ReadyEnvironment, _ project: ProjectFile, _ request: BaselineRequest = BaselineRequest()
   ) throws -> Baseline {
+    // Records that are found again wait for no container.
+    if request.records != nil { try environment.layers.wait(telling: reporter) }
     // One that is there and cannot be read stops us before the training: its measured bands would be lost.
     let previous = environment.hasBaseline ? try baselines(of: environment) : []
     let runs = BaselineRuns(workbench: self, environment: environment, project: project, folder: request.records)

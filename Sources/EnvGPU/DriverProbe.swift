@@ -12,6 +12,8 @@ public struct DriverProbe: Sendable, Equatable, Decodable {
     public var computeCapability: [Int]
   }
 
+  /// Why nothing could be tried: a Python without ctypes.
+  public var untried: String?
   /// Why libcuda could not be loaded; nil when it was.
   public var missing: String?
   /// The call that failed and what it returned (CUresult); nil when all went well.
@@ -32,20 +34,23 @@ public struct DriverProbe: Sendable, Equatable, Decodable {
     }
   }
 
-  /// What to run in the container. Python is in every image that trains models, and ctypes in every Python; a program of our own would
-  /// have to fit each image's C library.
+  /// What to run in the container. Python is in every image that trains models, and ctypes in every whole Python; a program of our own
+  /// would have to fit each image's C library.
   public static let command = ["python3", "-I", "-c", program]
 
   private static let program = """
-    import ctypes, json
+    import json, os
     answer = {}
     class Failed(Exception): pass
+    # What is visible to programs is their affair; the question is what was passed on.
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     def call(name, *arguments):
         code = getattr(cuda, name)(*arguments)
         if code:
             answer.update(failedCall=name, code=code)
             raise Failed
     try:
+        import ctypes
         cuda = ctypes.CDLL("libcuda.so.1")
         call("cuInit", 0)
         number, name = ctypes.c_int(), ctypes.create_string_buffer(256)
@@ -61,6 +66,8 @@ public struct DriverProbe: Sendable, Equatable, Decodable {
                 call("cuDeviceGetAttribute", ctypes.byref(number), attribute, device)
                 capability.append(number.value)
             answer["devices"].append({"name": name.value.decode(errors="replace"), "computeCapability": capability})
+    except ImportError as error:
+        answer["untried"] = str(error)
     except OSError as error:
         answer["missing"] = str(error)
     except AttributeError as error:

@@ -43,6 +43,8 @@ extension ContainerLauncher {
     _ request: LaunchRequest, image: LaunchImage, in folder: ThrowawayFolder, client: RuntimeClient, streams: ContainerStreams,
     deadline: Duration?
   ) throws -> ExitStatus {
+    // The time a command may take begins with the runtime; the reading of a large image is no part of it.
+    if deadline != nil { try image.proof?.wait(telling: reporter) }
     let gate = try startGate(image, request)
     var start = ContainerStart(
       client: client, container: folder.id, files: folder.files, image: image, request: request, isWorkspace: false,

@@ -37,6 +37,8 @@ extension ContainerLauncher {
       if mustDiscard, !discarding, (try? self.changes(in: former))?.isEmpty != true {
         throw LaunchError.workspaceDiffers(name: id, changes: changes)
       }
+      // What runs, and what was changed in it, is given up for an environment that is whole only.
+      try request.image.proof?.wait(telling: reporter)
       for change in changes { reporter.warned("workspace \(id) is started anew: \(change)") }
       _ = try end(former, grace: .seconds(10))
       if mustDiscard || discarding {

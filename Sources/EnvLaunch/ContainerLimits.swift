@@ -60,8 +60,8 @@ extension ContainerLauncher {
 
   /// Tells why processes were killed, where the kernel says so.
   func tellMemoryKills(_ count: Int, of resources: ResourceRequest?) {
-    guard count > 0 else { return }
-    let limit = resources?.memory.map { " of " + ResourceRequest.binarySize($0) } ?? ""
-    reporter.warned("killed: over its memory limit\(limit)\(count > 1 ? " (\(count) processes)" : "")")
+    // Without a limit it was the host that had no memory left.
+    guard count > 0, let limit = resources?.memory else { return }
+    reporter.warned("killed: over its memory limit of \(ResourceRequest.binarySize(limit))\(count > 1 ? " (\(count) processes)" : "")")
   }
 }

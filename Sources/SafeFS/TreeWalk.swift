@@ -106,7 +106,7 @@ extension FileSystem {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 15, alignment: 8)
     defer { buffer.deallocate() }
     while true {
-      let count = try check("getdents64", path) { cl_getdents(folder, buffer.baseAddress, buffer.count) }
+      let count = try records(in: folder, path: path, buffer)
       // strcmp(3) compares bytes as unsigned, whatever the locale.
       if count == 0 { return names.sorted { strcmp($0, $1) < 0 } }
       var record = 0
@@ -118,6 +118,15 @@ extension FileSystem {
         if bytes != [46, 0], bytes != [46, 46, 0] { names.append(bytes) }
         record += length
       }
+    }
+  }
+
+  /// Bytes of the next records; 0 at the end, which is also that of a folder that has been removed (readdir(3) tells no difference).
+  private static func records(in folder: CInt, path: FilePath, _ buffer: UnsafeMutableRawBufferPointer) throws(FileSystemError) -> Int {
+    do {
+      return try check("getdents64", path) { cl_getdents(folder, buffer.baseAddress, buffer.count) }
+    } catch  where error.errno == .noSuchFileOrDirectory {
+      return 0
     }
   }
 

@@ -58,6 +58,11 @@ import Testing
     #expect(error.exitCode == .host)
   }
 
+  @Test func aPythonWithoutTheMeansIsNoAnswer() throws {
+    let probe = try DriverProbe(output: Array(#"{"untried": "No module named 'ctypes'"}"#.utf8))
+    #expect(probe.untried != nil && probe.missing == nil)
+  }
+
   @Test func noDriverAndHalfOfOne() throws {
     let without = try #require(throws: GPUError.self) { try probe(nil).require(expected: 1) }
     #expect(without.summary.contains("libcuda.so.1"), "\(without)")

@@ -49,6 +49,15 @@ import Testing
     #expect(sources.allSatisfy { $0.signedBy == "/k.gpg" })
   }
 
+  /// apt takes the first order and refuses the second; both say the same.
+  @Test(arguments: [false, true]) func aRepositoryListedTwiceCountsOnceWithItsKeys(isReversed: Bool) {
+    let plain = AptSource.parse(list: "deb http://m.test/debian bookworm main\ndeb http://other.test/debian bookworm main")
+    let signed = AptSource.parse(
+      deb822: "Types: deb\nURIs: http://m.test/debian/\nSuites: bookworm\nComponents: main\nSigned-By: /keys.gpg\n")
+    let found = AptSource.forMain(of: "bookworm", among: isReversed ? signed + plain : plain + signed)
+    #expect(found.count == 2 && found.first?.signedBy == "/keys.gpg" && found.last?.uri == "http://other.test/debian")
+  }
+
   @Test func onlyTheMainSuiteCounts() {
     let sources = AptSource.parse(
       list: """

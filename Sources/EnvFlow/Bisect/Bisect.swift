@@ -1,4 +1,5 @@
 /// `envctl bisect`: from a good lock and a bad one to the package or variable that makes the difference.
+import EnvBundle
 import EnvCore
 import EnvDrift
 import EnvImage
@@ -64,16 +65,17 @@ private struct Bisection {
     // Everything is fetched before anything is measured: what is gone is known at once.
     try fetch(difference.good, request.good)
     try fetch(difference.bad, request.bad)
+    // Most of what drifts shows in a single operator, in a third of the time of 50 steps; 200 steps and inference show the rest.
     var result = try self.result(of: .operators)
-    // Most of what drifts shows in a single operator, in a third of the time.
-    if result.symptom == nil { result = try self.result(of: .quick) }
+    for workload in [BisectRuns.Workload.quick, .full] where result.symptom == nil { result = try self.result(of: workload) }
     result.seconds = (ContinuousClock.now - start).seconds
     return result
   }
 
   /// Compares the two ends by one profile of the workload, and searches between them if the bad one shows something.
   private func result(of workload: BisectRuns.Workload) throws -> BisectResult {
-    let comparison = Comparison(with: try goodResults(workload))
+    var comparison = Comparison(with: try goodResults(workload))
+    comparison.expectsSteps = workload != .operators
     let verdict = try judge(try end(all, request.bad, workload), comparison)
     var result = BisectResult(
       good: request.good.string, bad: request.bad.string, outcome: verdict.outcome == .identical ? .identical : .equivalent,
@@ -124,7 +126,11 @@ private struct Bisection {
 
   /// Runs the good environment a second time; where it differs from itself, no difference means anything.
   private func requireRepeatable(_ workload: BisectRuns.Workload) throws {
-    let observations = try (1...2).map { try end([], request.good, workload, repetition: $0).observation }
+    let observations = try (1...2).map { repetition in
+      let run = try end([], request.good, workload, repetition: repetition)
+      if let failure = run.failure { throw FlowError.goodIsBroken(request.good, reason: "the workload \(failure)") }
+      return run.observation
+    }
     if let first = Repeatability(observations).differing.first {
       throw FlowError.goodDoesNotRepeat(request.good, place: first.place)
     }
@@ -172,8 +178,8 @@ private struct Bisection {
       } catch let error as DriftError {
         // What it wrote cannot be judged.
         reading = error.summary
-      } catch LaunchError.commandNotFound(let command, _) {
-        reading = "it has no \(command)"
+      } catch let error as LaunchError where error.isOfTheEnvironment {
+        reading = error.summary
       }
       let probe = BisectResult.Probe(
         applied: changes, outcome: outcome, reading: reading, seconds: (ContinuousClock.now - start).seconds, isRemembered: isRemembered)
@@ -189,6 +195,17 @@ private struct Bisection {
     let tiers = verdict.tiers ?? []
     return (tiers.first { $0.state == .drift } ?? tiers.first { $0.tier != .integrity && $0.state != .identical })?.description
       ?? verdict.reading
+  }
+}
+
+extension LaunchError {
+  /// Whether a container of this environment cannot start, and others may.
+  fileprivate var isOfTheEnvironment: Bool {
+    switch self {
+    case .commandNotFound, .commandNotExecutable, .runtime: true
+    case .underlying(_, let error): error is BundleError
+    default: false
+    }
   }
 }
 

@@ -21,7 +21,7 @@ struct BisectRuns {
   }
 
   /// Profiles of the workload, by its own names.
-  enum Workload: String { case operators, quick }
+  enum Workload: String { case operators, quick, full }
 
   let workbench: Workbench
   let difference: LockDifference
@@ -59,7 +59,8 @@ struct BisectRuns {
     let start = ContinuousClock.now
     let ending = try bench.observe(environment, workload: workload.rawValue, request, recorder)
     let seconds = (ContinuousClock.now - start).seconds
-    if ending.isReproducible {
+    // What failed may have been killed, or have run out of memory or time, and end otherwise next time.
+    if ending.failure == nil {
       let records = String(decoding: recorder.bytes, as: UTF8.self)
       try kept.remember(BisectMemory.Run(failure: ending.failure, seconds: seconds, records: records))
     }
@@ -71,16 +72,6 @@ struct BisectRuns {
     let recorder = WorkloadRecorder()
     recorder.replay(Array(run.records.utf8))
     return Run(observation: recorder.observation, failure: run.failure, seconds: run.seconds, isRemembered: true, image: image)
-  }
-}
-
-extension WorkloadEnding {
-  /// Whether it says something of the environment: what ran out of time or was killed may end otherwise next time.
-  fileprivate var isReproducible: Bool {
-    switch self {
-    case .ended(.exited(let code)): code < 128
-    case .ended, .overdue: false
-    }
   }
 }
 

@@ -19,7 +19,9 @@ import Testing
   }
 
   private func verdict(_ change: @escaping (inout FakeTraining) -> Void = { _ in }) throws -> Verdict {
-    try Comparison(with: operatorsBaseline()).judge(withoutTraining(change))
+    var comparison = Comparison(with: try operatorsBaseline())
+    comparison.expectsSteps = false
+    return try comparison.judge(withoutTraining(change))
   }
 
   @Test func operatorsAloneAreComparable() throws {
@@ -28,6 +30,10 @@ import Testing
     #expect(verdict.reading == "every operator gives the same bits")
     #expect(verdict.tiers?.map(\.tier) == [.integrity, .operators])
     #expect(Symptom(verdict, countsBits: true) == nil)
+  }
+
+  @Test func whereStepsWereAskedForARunWithoutIsCutShort() throws {
+    #expect(try Comparison(with: operatorsBaseline()).judge(withoutTraining()).outcome == .broken)
   }
 
   @Test func aRunWithStepsIsNotHeldAgainstOperatorsAlone() throws {

@@ -11,6 +11,8 @@ public enum ImageError: Diagnostic {
   case noLock(path: String, recipe: String)
   case lockSchema(object: String, found: Int, known: Int)
   case lockOutdated(recipe: String, locked: Digest, actual: Digest)
+  /// A lock that is read with another recipe than its own has a package that this one has no place for.
+  case unknownLayer(String, package: String, recipe: String)
   case fileChanged(path: String, expected: Digest, actual: Digest)
   case filesOutdated(recipe: String, paths: [String])
   // Resolving and fetching
@@ -46,6 +48,8 @@ public enum ImageError: Diagnostic {
     case .lockSchema(let object, let found, let known): "\(object) has schema \(found), but this envctl knows schema \(known)"
     case .lockOutdated(let recipe, let locked, let actual):
       "image.lock of '\(recipe)' was made from another image.yaml: it pins recipe \(locked), the recipe is \(actual)"
+    case .unknownLayer(let layer, let package, let recipe):
+      "the lock has '\(package)' in the layer '\(layer)', which the recipe '\(recipe)' does not have"
     case .fileChanged(let path, let expected, let actual):
       "bundled file \(path) is not the locked one: expected \(expected), actual \(actual)"
     case .filesOutdated(let recipe, let paths):
@@ -76,6 +80,7 @@ public enum ImageError: Diagnostic {
   public var hint: String? {
     switch self {
     case .noLock(_, let recipe), .lockOutdated(let recipe, _, _), .filesOutdated(let recipe, _): "run 'envctl image lock \(recipe)'"
+    case .unknownLayer: "give the lock together with the image.yaml it was made from"
     case .lockSchema: "use the version of envctl that wrote it, or write it anew with 'envctl image lock'"
     case .fileChanged: "if the change is wanted, run 'envctl image lock' to pin it"
     case .noDebianSource: "add a Debian source to apt's configuration, or set ENVCTL_DEBIAN_MIRROR to a mirror's base URL"
@@ -89,7 +94,7 @@ public enum ImageError: Diagnostic {
   public var exitCode: ExitCode {
     switch self {
     case .fileChanged, .digestDiffersOnIndex, .malformedPackage, .wrongPackage, .fileDigestMismatch, .pathEscape: .verification
-    case .invalidImagePath, .invalidRecipe, .sourceMissing, .noLock, .lockSchema, .lockOutdated,
+    case .invalidImagePath, .invalidRecipe, .sourceMissing, .noLock, .lockSchema, .lockOutdated, .unknownLayer,
       .filesOutdated, .danglingLink:
       .usage
     default: .failed

@@ -32,7 +32,7 @@ struct ContainerCgroups: Sendable {
     }
   }
 
-  /// How many processes the kernel has killed because the cgroup was over its memory limit (cgroup-v2.rst, "memory.events";
+  /// How many processes of the cgroup the kernel has killed for want of memory, of the cgroup or of the host (cgroup-v2.rst, "memory.events";
   /// cgroup-v1/memory.rst, "OOM Control"); nil when it does not say.
   var memoryKills: Int? {
     guard let folder = folders["memory"] else { return nil }

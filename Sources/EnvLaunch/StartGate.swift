@@ -23,7 +23,8 @@ final class StartGate: Sendable {
   }
 
   /// Passes on what the runtime says, ended by a NUL, and takes the word. Both go through descriptors of envctl, found by its process number:
-  /// they end with it, and a word that is waited for then never comes. All of it is built into a shell.
+  /// they end with it, and a word that is waited for then never comes. Appended, because by then the number may be another process's and lead to a
+  /// file. All of it is built into a shell.
   private static let script = """
     { while IFS= read -r line || [ -n "$line" ]; do printf '%s' "$line"; done; printf '\\0'; } >>"$1" \\
       && read -r word <"$2" && [ "$word" = start ]

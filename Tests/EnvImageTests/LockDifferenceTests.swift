@@ -41,6 +41,13 @@ import Testing
     return builder.pin(bytes)
   }
 
+  @Test func aPackageThatTheRecipeHasNoLayerForIsNotLeftOut() throws {
+    let error = #expect(throws: ImageError.self) {
+      try pinned { recipe, _ in recipe.debian.layers[0].name = "renamed" }
+    }
+    #expect(error?.summary.contains("which the recipe '\(workshop.recipe.name)' does not have") == true)
+  }
+
   @Test func everythingThatDiffersIsAChange() throws {
     let good = try pinned(settings: ["SEED": "1"])
     let new = try wheel("thing", "2.0")

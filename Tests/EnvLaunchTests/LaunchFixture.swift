@@ -125,6 +125,22 @@ final class LaunchFixture {
     return String(decoding: try find.runSuccessfully().output, as: UTF8.self).split(separator: "\n").sorted().joined(separator: "\n")
   }
 
+  /// Sends a command that `run` has started a signal it traps, and expects its answer, its status and nothing left.
+  func expectSignalToReachTheCommand(_ number: Int32, options: [String] = []) throws {
+    let script = "trap 'echo got; exit 5' \(number); echo up; while :; do sleep 0.05; done"
+    let child = try command(["run"] + options + ["--", "sh", "-c", script]).start()
+    let pid = child.pid
+    var lines: [String] = []
+    let completion = try child.finish(
+      output: .lines { line in
+        lines.append(line)
+        if line == "up" { kill(pid, number) }
+      }, deadline: .seconds(30))
+    #expect(lines == ["up", "got"])
+    #expect(completion.status == .exited(5))
+    #expect(try leftovers() == [])
+  }
+
   /// What is still there of containers: state of runtimes, throw-away folders, cgroups, mounts.
   func leftovers() throws -> [String] {
     let run = home.appending("run")

@@ -45,19 +45,7 @@ import Testing
   }
 
   @Test(arguments: [SIGTERM, SIGINT]) func aSignalReachesTheCommand(number: Int32) throws {
-    let fixture = try LaunchFixture()
-    let script = "trap 'echo got; exit 5' \(number); echo up; while :; do sleep 0.05; done"
-    let child = try fixture.command(["run", "--memory", "64MiB", "--", "sh", "-c", script]).start()
-    let pid = child.pid
-    var lines: [String] = []
-    let completion = try child.finish(
-      output: .lines { line in
-        lines.append(line)
-        if line == "up" { kill(pid, number) }
-      }, deadline: .seconds(30))
-    #expect(lines == ["up", "got"])
-    #expect(completion.status == .exited(5))
-    #expect(try fixture.leftovers() == [])
+    try LaunchFixture().expectSignalToReachTheCommand(number, options: ["--memory", "64MiB"])
   }
 
   @Test func whatAKilledEnvctlLeftIsEndedByTheNext() throws {

@@ -105,19 +105,7 @@ import Testing
   }
 
   @Test(arguments: [SIGTERM, SIGINT, SIGHUP]) func signalEndsTheCommand(number: Int32) throws {
-    let fixture = try LaunchFixture()
-    var lines: [String] = []
-    let child = try fixture.command(["run", "--", "sh", "-c", "trap 'echo got; exit 5' \(number); echo up; while :; do sleep 0.05; done"])
-      .start()
-    let pid = child.pid
-    let completion = try child.finish(
-      output: .lines { line in
-        lines.append(line)
-        if line == "up" { kill(pid, number) }
-      }, deadline: .seconds(30))
-    #expect(lines == ["up", "got"])
-    #expect(completion.status == .exited(5))
-    #expect(try fixture.leftovers() == [])
+    try LaunchFixture().expectSignalToReachTheCommand(number)
   }
 
   @Test(.needs(.tool("script", package: "bsdutils"))) func controlCEndsASleepAndTheTerminalWorks() throws {

@@ -40,12 +40,12 @@ public struct ProgramBaseline: Codable, Hashable, Sendable {
     run = reader.run
     for (index, other) in repetitions.enumerated() {
       for extent in ProgramExtent.all(of: other, against: run, bands: ProgramBands()) {
+        let moved = extent.largest ?? 0
         // Written so that a NaN is refused.
-        guard (extent.largest ?? 0) < Self.noiseLimit else {
-          let moved = extent.largest ?? 0
+        guard moved < Self.noiseLimit else {
           throw .notHarmless(variation: "run \(index + 2)", what: extent.name, moved: moved, limit: Self.noiseLimit)
         }
-        noise[extent.band.name] = max(noise[extent.band.name] ?? 0, extent.largest ?? 0)
+        noise[extent.band.name] = max(noise[extent.band.name] ?? 0, moved)
       }
     }
   }

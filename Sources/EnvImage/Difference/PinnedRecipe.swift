@@ -11,8 +11,12 @@ public struct PinnedRecipe: Sendable {
   /// Variables of `envctl.yaml`, over the image's.
   public let settings: [String: String]
 
-  /// - Throws: `FileSystemError` when the recipe's folder is gone.
+  /// - Throws: `FileSystemError` when the recipe's folder is gone; `ImageError.unknownLayer`, because a package without a layer would be left out.
   public init(_ recipe: Recipe, _ lock: RecipeLock, settings: [String: String] = [:]) throws {
+    let layers = Set(recipe.debian.layers.map(\.name))
+    if let stray = lock.debian.first(where: { !layers.contains($0.layer) }) {
+      throw ImageError.unknownLayer(stray.layer, package: stray.package, recipe: recipe.name)
+    }
     let folder = try FileSystem.canonicalPath(recipe.folder)
     var lock = lock
     for index in lock.files.indices { lock.files[index].source = Self.absolute(lock.files[index].source, in: folder) }

@@ -29,7 +29,27 @@ public struct ArchiveReader: ~Copyable {
   public init(
     format: ArchiveFormat, filters: Bool = false, object: String, pull: @escaping (inout MutableRawSpan) throws -> Int
   ) throws {
-    let source = PullSource(pull)
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
+    let source = PullSource(freeing: buffer) {
+      var span = buffer.mutableBytes
+      return UnsafeRawBufferPointer(rebasing: buffer[..<(try pull(&span))])
+    }
+    try self.init(format: format, filters: filters, object: object, source)
+  }
+
+  /// Reads from the buffers of a pipe, in place: the bytes `readData` hands out are the buffer's, which is held until the next is asked for.
+  ///
+  /// An error thrown by `next` comes out of the call that needed the bytes, unchanged.
+  public init(format: ArchiveFormat, object: String, buffers next: @escaping () throws -> PipeBuffer?) throws {
+    var held: PipeBuffer?
+    let source = PullSource {
+      held = try next()
+      return held?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+    try self.init(format: format, filters: false, object: object, source)
+  }
+
+  private init(format: ArchiveFormat, filters: Bool, object: String, _ source: PullSource) throws {
     // `source` is retained by this value and outlives the handle, which is freed in deinit before its properties go.
     let context = Unmanaged.passUnretained(source).toOpaque()
     do {
@@ -225,19 +245,24 @@ private enum NameConversion {
 
 /// Feeds libarchive from a Swift closure and keeps the error the closure threw.
 private final class PullSource {
-  private let pull: (inout MutableRawSpan) throws -> Int
-  private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
+  private let next: () throws -> UnsafeRawBufferPointer
+  private let buffer: UnsafeMutableRawBufferPointer?
   private(set) var error: (any Error)?
 
-  init(_ pull: @escaping (inout MutableRawSpan) throws -> Int) { self.pull = pull }
-  deinit { buffer.deallocate() }
+  /// - Parameters:
+  ///   - buffer: Freed with the source.
+  ///   - next: The next bytes, which stay valid until it is called again; none at the end.
+  init(freeing buffer: UnsafeMutableRawBufferPointer? = nil, _ next: @escaping () throws -> UnsafeRawBufferPointer) {
+    self.next = next
+    self.buffer = buffer
+  }
+  deinit { buffer?.deallocate() }
 
   func next(into block: UnsafeMutablePointer<UnsafeRawPointer?>) -> Int {
     do {
-      var span = buffer.mutableBytes
-      let count = try pull(&span)
-      block.pointee = UnsafeRawPointer(buffer.baseAddress)
-      return count
+      let bytes = try next()
+      block.pointee = bytes.baseAddress
+      return bytes.count
     } catch {
       self.error = error
       return -1

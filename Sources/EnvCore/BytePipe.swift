@@ -28,8 +28,10 @@ public final class BytePipe: @unchecked Sendable {
   /// Of the writer alone: how much of its slot is filled, and whether it has ended.
   private var filled = 0
   private var isEnded = false
-  /// Of the reader alone: how much of its slot it has consumed.
-  private var offset = 0
+  /// Of the reader alone: how many buffers it was handed, given back or not.
+  private var handed = 0
+  /// Of the reader alone: what `read` has not consumed of the buffer it is in the middle of.
+  private var rest: UnsafeRawBufferPointer?
 
   /// A pipe that holds up to `slots` buffers of `slotSize` bytes.
   public init(slots: Int = 8, slotSize: Int = 256 << 10) {
@@ -119,44 +121,47 @@ public final class BytePipe: @unchecked Sendable {
 
   // MARK: The reader
 
+  /// The oldest buffer that was not handed over yet, or nil at the end. All but the last are full.
+  ///
+  /// It is the reader's as long as the value lives, and no other's. Buffers are let go in the order in which they came. A reader uses
+  /// this or `read`, not both.
+  /// - Throws: The error the writer ended with, once everything before it was handed over.
+  public func next() throws -> PipeBuffer? { try hand().map { PipeBuffer($0, of: self) } }
+
   /// Fills the span from its start and returns how many bytes it put there; 0 at the end.
   ///
-  /// - Throws: The error the writer ended with, once everything before it has been read.
+  /// - Throws: As `next`.
   public func read(into span: inout MutableRawSpan) throws -> Int {
-    guard let rest = try nextBytes() else { return 0 }
-    let count = min(rest.count, span.byteCount)
-    span.withUnsafeMutableBytes { $0.copyMemory(from: .init(rebasing: rest[..<count])) }
-    offset += count
-    if count == rest.count { giveBack() }
+    guard let bytes = try rest ?? hand() else { return 0 }
+    let count = min(bytes.count, span.byteCount)
+    span.withUnsafeMutableBytes { $0.copyMemory(from: .init(rebasing: bytes[..<count])) }
+    rest = count < bytes.count ? UnsafeRawBufferPointer(rebasing: bytes[count...]) : nil
+    if rest == nil { giveBack() }
     return count
   }
 
-  /// Calls `body` with one buffer after the other, in place and without a copy, until the end. All but the last are full.
+  /// Calls `body` with one buffer after the other, in place and without a copy, until the end.
   ///
   /// Each begins at a multiple of the slot's size from a page's start, as direct writes want it (open(2), O_DIRECT).
-  /// - Throws: The error the writer ended with, once everything before it was passed on, or what `body` throws.
+  /// - Throws: As `next`, or what `body` throws.
   public func readAll(_ body: (RawSpan) throws -> Void) throws {
-    while let bytes = try nextBytes() {
-      try body(bytes.bytes)
-      giveBack()
-    }
+    while let buffer = try next() { try buffer.withBytes(0..<buffer.count, body) }
   }
 
-  /// What is left of the oldest buffer, which is the reader's until it is given back; nil at the end.
-  private func nextBytes() throws -> UnsafeRawBufferPointer? {
+  private func hand() throws -> UnsafeRawBufferPointer? {
     pthread_mutex_lock(lock)
-    while written == taken, !isFinished { pthread_cond_wait(changed, lock) }
-    let (isEmpty, slot, failure) = (written == taken, taken % slotCount, failure)
+    while written == handed, !isFinished { pthread_cond_wait(changed, lock) }
+    let (isEmpty, slot, failure) = (written == handed, handed % slotCount, failure)
     pthread_mutex_unlock(lock)
     if isEmpty {
       if let failure { throw failure }
       return nil
     }
-    return UnsafeRawBufferPointer(rebasing: storage[slot * slotSize + offset..<slot * slotSize + counts[slot]])
+    handed += 1
+    return UnsafeRawBufferPointer(rebasing: storage[slot * slotSize..<slot * slotSize + counts[slot]])
   }
 
-  private func giveBack() {
-    offset = 0
+  fileprivate func giveBack() {
     pthread_mutex_lock(lock)
     taken += 1
     pthread_cond_signal(changed)
@@ -169,5 +174,26 @@ public final class BytePipe: @unchecked Sendable {
     isCancelled = true
     pthread_cond_signal(changed)
     pthread_mutex_unlock(lock)
+  }
+}
+
+/// A buffer of a pipe in the hands of its reader, who gives it back by letting it go.
+public final class PipeBuffer {
+  /// For C; valid as long as this value lives.
+  public let bytes: UnsafeRawBufferPointer
+  private let pipe: BytePipe
+
+  fileprivate init(_ bytes: UnsafeRawBufferPointer, of pipe: BytePipe) {
+    self.bytes = bytes
+    self.pipe = pipe
+  }
+
+  deinit { pipe.giveBack() }
+
+  public var count: Int { bytes.count }
+
+  /// Calls `body` with the bytes of a range.
+  public func withBytes<Value>(_ range: Range<Int>, _ body: (RawSpan) throws -> Value) rethrows -> Value {
+    try body(UnsafeRawBufferPointer(rebasing: bytes[range]).bytes)
   }
 }

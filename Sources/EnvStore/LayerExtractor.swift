@@ -39,15 +39,15 @@ struct LayerExtractor: ~Copyable {
     self.object = object
   }
 
-  /// Extracts every entry of the tar that `pull` delivers.
-  mutating func extract(_ pull: @escaping (inout MutableRawSpan) throws -> Int) throws {
-    var reader = try ArchiveReader(format: .tar, object: object, pull: pull)
+  /// Extracts every entry of the tar.
+  mutating func extract(_ tar: TarStream) throws {
+    var reader = try ArchiveReader(format: .tar, object: object, buffers: { try tar.next() })
     while let entry = try reader.next() {
       let path = try RelativePath(entry.path)
       if path.name.utf8.starts(with: ".wh.".utf8) {
         try applyWhiteout(path)
       } else if !isOfAufs(path) {
-        try extract(entry, at: path, from: &reader)
+        try extract(entry, at: path, from: &reader, of: tar)
       }
     }
     // In the order of the archive, because the last entry of a folder that is listed twice is the one that counts.
@@ -56,7 +56,9 @@ struct LayerExtractor: ~Copyable {
     }
   }
 
-  private mutating func extract(_ entry: ArchiveEntry, at path: RelativePath, from reader: inout ArchiveReader) throws {
+  private mutating func extract(
+    _ entry: ArchiveEntry, at path: RelativePath, from reader: inout ArchiveReader, of tar: TarStream
+  ) throws {
     guard !path.isRoot else {
       guard entry.kind == .directory else { throw malformed("its root is not a folder") }
       return try finish(entry, path)
@@ -65,7 +67,7 @@ struct LayerExtractor: ~Copyable {
     try makeFolder(path.parent)
     let wasWhiteout = whiteouts.remove(path) != nil
     switch entry.kind {
-    case .file: return try extractFile(entry, at: path, from: &reader)
+    case .file: return try extractFile(entry, at: path, from: &reader, of: tar)
     case .hardlink(let target): return try makeHardlink(entry, at: path, target: RelativePath(target))
     case .characterDevice where owners != .all, .blockDevice where owners != .all: return
     default: try makeNode(entry, at: path)
@@ -108,14 +110,16 @@ struct LayerExtractor: ~Copyable {
     knownFolder = .root
   }
 
-  private mutating func extractFile(_ entry: ArchiveEntry, at path: RelativePath, from reader: inout ArchiveReader) throws {
+  private mutating func extractFile(
+    _ entry: ArchiveEntry, at path: RelativePath, from reader: inout ArchiveReader, of tar: TarStream
+  ) throws {
     var file = FileContent(try createFile(entry, at: path), size: entry.size)
     var hasher = SHA256Hasher()
     var count: Int64 = 0
     let (object, limit, before) = (object, limit, byteCount)
     try reader.readData { bytes in
       guard before + count <= limit else { throw StoreError.decompressionBomb(object: object, limit: limit) }
-      hasher.update(bytes)
+      tar.hash(bytes, into: &hasher)
       try file.write(bytes)
       count += Int64(bytes.byteCount)
     }

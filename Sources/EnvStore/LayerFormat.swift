@@ -16,18 +16,18 @@ public struct MaterialisedLayer: Sendable, Hashable {
 
 /// A plain folder `fs` for overlayfs, with the list of its files beside it.
 enum DirectoryLayerFormat {
-  /// Turns the tar that `pull` delivers into the finished form below `folder`, which is empty.
+  /// Turns a tar into the finished form below `folder`, which is empty.
   ///
   /// - Parameter lower: The trees below, highest first; nil when they are not known, and then a layer that depends on them is refused with
   ///   `LayerNeedsLower`.
   /// - Returns: Whether the tree depends on what is below it.
-  static func unpack(_ pull: @escaping Pull, into folder: FilePath, lower: [FilePath]?, limit: Int64, object: String) throws -> Bool {
+  static func unpack(_ tar: TarStream, into folder: FilePath, lower: [FilePath]?, limit: Int64, object: String) throws -> Bool {
     let tree = folder.appending("fs")
     try FileSystem.createDirectories(tree)
     // A layer need not have an entry for its root, and the user's umask must not show in a container.
     try FileSystem.setPermissions(tree, 0o755)
     var extractor = try LayerExtractor(into: tree, lower: lower, limit: limit, object: object)
-    try extractor.extract(pull)
+    try extractor.extract(tar)
     let digests = extractor.digests
     let (records, stamp) = try TreeScan.records(tree) { digests[$0.status.inode] }
     try FileSystem.writeAtomically(FileManifest(records: records).bytes, to: folder.appending("files.mtree"))
@@ -154,10 +154,10 @@ extension Store {
     let isUnpacked = FileSystem.exists(layerPath(keys.alone)) || FileSystem.exists(layerPath(keys.stacked))
     let dependsOnLower = Mutex(false)
     let pipeline = LayerPipeline(compression: compression, object: object, limit: limit, isBlobKept: blob != nil)
-    let result = try pipeline.run(from: source, keep: { try blob?.write($0) }, progress: progress) { pull in
+    let result = try pipeline.run(from: source, keep: { try blob?.write($0) }, progress: progress) { tar in
       // A tree that is there already was made from the same tar, whatever its blob's compression; only the digest is still wanted.
       if isUnpacked { return }
-      let depends = try DirectoryLayerFormat.unpack(pull, into: temporary, lower: lower, limit: limit, object: object)
+      let depends = try DirectoryLayerFormat.unpack(tar, into: temporary, lower: lower, limit: limit, object: object)
       dependsOnLower.withLock { $0 = depends }
     }
     if blob == nil, let failure = result.failure as? LayerNeedsLower { throw failure }

@@ -19,8 +19,8 @@ struct LayerPass {
   var tar: Digest?
 }
 
-/// One layer on its way. The calling thread hashes the blob, keeps it where that is wanted, inflates, and hashes the tar; the source and the
-/// files, which are hashed one by one, have threads of their own. Memory is that of the two pipes, whatever the layer's size.
+/// One layer on its way. The calling thread hashes the blob, keeps it where that is wanted, and inflates; the source has a thread of its own,
+/// and so have the files, which are hashed one by one together with the tar. Memory is that of the two pipes, whatever the layer's size.
 struct LayerPipeline {
   let compression: LayerCompression
   let object: String
@@ -36,12 +36,12 @@ struct LayerPipeline {
   ///
   /// - Parameters:
   ///   - keep: Takes the blob's bytes as they come.
-  ///   - files: Makes the files from the tar it pulls, on another thread.
+  ///   - files: Makes the files from the tar, on another thread. It need not read on to the end.
   ///   - progress: Bytes of the blob, as they are taken.
   /// - Throws: What the source or `keep` throws. An error of the content is in the result, beside the digest that usually explains it.
   func run(
     from source: @escaping LayerSource, keep: @escaping (RawSpan) throws -> Void, progress: @escaping @Sendable (Int64) -> Void,
-    files: @escaping @Sendable (_ pull: @escaping Pull) throws -> Void
+    files: @escaping @Sendable (TarStream) throws -> Void
   ) throws -> LayerPass {
     let (compressed, plain) = (BytePipe(slots: 4), BytePipe(slots: 8))
     let fetching = Thread {
@@ -52,26 +52,27 @@ struct LayerPipeline {
         compressed.finish(throwing: error)
       }
     }
-    let filesFailure = Mutex<(any Error)?>(nil)
+    let made = Mutex<MadeFiles>(MadeFiles())
     let making = Thread { [self] in
-      let failure = makeFiles(from: plain, files)
-      filesFailure.withLock { $0 = failure }
+      let result = makeFiles(from: plain, files)
+      made.withLock { $0 = result }
     }
     let blob = BlobTap(compressed, progress: progress, keep: keep)
-    var (failure, tar) = inflate(from: blob, into: plain)
+    var failure = inflate(from: blob, into: plain)
     // `inflate` has ended the stream, so the files end as well.
     making.join()
+    let files = made.withLock { $0 }
     // The reader's error explains more than the writer's, who only saw it go.
-    if failure == nil || failure is PipeClosed { failure = filesFailure.withLock { $0 } }
+    if failure == nil || failure is PipeClosed { failure = files.failure }
     let sourceFailure = failure is LayerNeedsLower && !isBlobKept ? nil : blob.drain()
     compressed.cancel()
     fetching.join()
     if let sourceFailure { throw sourceFailure }
-    return LayerPass(failure: failure, blob: blob.digest(), tar: tar)
+    return LayerPass(failure: failure, blob: blob.digest(), tar: files.tar)
   }
 
-  /// Passes the tar on until its end. Its digest, unless the end was not reached.
-  private func inflate(from blob: BlobTap, into plain: BytePipe) -> (failure: (any Error)?, tar: Digest?) {
+  /// Passes the tar on until its end, or until the error that it returns.
+  private func inflate(from blob: BlobTap, into plain: BytePipe) -> (any Error)? {
     do {
       let pull: Pull =
         switch compression {
@@ -79,38 +80,41 @@ struct LayerPipeline {
         case .gzip: try decompressing(.gzip, object: object) { try blob.read(into: &$0) }
         case .zstd: try decompressing(.zstd, object: object) { try blob.read(into: &$0) }
         }
-      let tar = HashedPull(limit: limit, object: object, pull)
-      while try plain.fill({ try tar.read(into: &$0) }) > 0 {}
+      var count: Int64 = 0
+      while true {
+        let piece = try plain.fill(pull)
+        if piece == 0 { break }
+        count += Int64(piece)
+        guard count <= limit else { throw StoreError.decompressionBomb(object: object, limit: limit) }
+      }
       plain.finish()
-      return (nil, tar.digest())
+      return nil
     } catch {
       plain.finish(throwing: error)
-      return (error, nil)
+      return error
     }
   }
 
-  private func makeFiles(from plain: BytePipe, _ files: (_ pull: @escaping Pull) throws -> Void) -> (any Error)? {
+  /// What came of the files, and the digest of their tar, where that was read to its end.
+  private struct MadeFiles {
+    var failure: (any Error)?
+    var tar: Digest?
+  }
+
+  private func makeFiles(from plain: BytePipe, _ files: (TarStream) throws -> Void) -> MadeFiles {
+    let stream = TarStream(plain)
     do {
-      try files { try plain.read(into: &$0) }
-      // Padding after the end of the archive belongs to the digest.
-      try drain(plain)
-      return nil
-    } catch let error as LayerNeedsLower where isBlobKept {
-      // Nothing is wrong with the tar, and a later pass will rely on its digest.
-      try? drain(plain)  // What goes wrong from here on, `inflate` knows.
-      return error
+      var needsLower: LayerNeedsLower?
+      do {
+        try files(stream)
+      } catch let error as LayerNeedsLower where isBlobKept {
+        // Nothing is wrong with the tar, and a later pass will rely on its digest.
+        needsLower = error
+      }
+      return MadeFiles(failure: needsLower, tar: try stream.finish())
     } catch {
       plain.cancel()
-      return error
-    }
-  }
-
-  private func drain(_ pipe: BytePipe) throws {
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      var bytes = buffer.mutableSpan
-      var span = bytes.mutableBytes
-      if try pipe.read(into: &span) == 0 { return }
+      return MadeFiles(failure: error)
     }
   }
 }
@@ -155,31 +159,6 @@ private final class BlobTap {
       }
     } catch {}  // `read` has noted it.
     return failure
-  }
-
-  func digest() -> Digest { hasher.digest() }
-}
-
-/// A pull whose bytes are hashed as they pass, up to a limit.
-private final class HashedPull {
-  private let pull: Pull
-  private let limit: Int64
-  private let object: String
-  private var hasher = HashState()
-  private var count: Int64 = 0
-
-  init(limit: Int64, object: String, _ pull: @escaping Pull) {
-    self.pull = pull
-    self.limit = limit
-    self.object = object
-  }
-
-  func read(into span: inout MutableRawSpan) throws -> Int {
-    let read = try pull(&span)
-    count += Int64(read)
-    guard count <= limit else { throw StoreError.decompressionBomb(object: object, limit: limit) }
-    hasher.update(span.bytes.extracting(first: read))
-    return read
   }
 
   func digest() -> Digest { hasher.digest() }

@@ -1,33 +1,40 @@
-/// SHA-256 over libcrypto, which uses the processor's SHA instructions where it has them.
-import CLibCrypto
+/// SHA-256 over libcrypto, which uses the processor's SHA instructions where it has them; two messages at once where that is faster.
+import CSHA256
 import EnvCore
 
 /// A running SHA-256 computation (FIPS 180-4).
 public struct SHA256Hasher: ~Copyable {
-  private let context: OpaquePointer
+  private var state = SHA256_CTX()
 
-  public init() {
-    guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
-      // Only exhausted memory or a libcrypto without SHA-256 gets here; neither can be worked around.
-      fatalError("libcrypto offers no SHA-256")
-    }
-    self.context = context
-  }
-
-  deinit { EVP_MD_CTX_free(context) }
+  public init() { csha256_init(&state) }
 
   /// Adds bytes to the message.
   public mutating func update(_ bytes: RawSpan) {
     // libcrypto only reads the bytes, and only during the call.
-    bytes.withUnsafeBytes { _ = EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+    bytes.withUnsafeBytes { csha256_update(&state, $0.baseAddress, $0.count) }
   }
 
   public mutating func update(_ bytes: [UInt8]) { update(bytes.span.bytes) }
 
+  /// Adds bytes to two messages, side by side as far as both go.
+  ///
+  /// On processors with SHA instructions this takes little more time than one of them: the instructions of one message wait for each other,
+  /// those of two do not.
+  public static func update(
+    _ first: inout SHA256Hasher, _ firstBytes: RawSpan, _ second: inout SHA256Hasher, _ secondBytes: RawSpan
+  ) {
+    let count = min(firstBytes.byteCount, secondBytes.byteCount)
+    firstBytes.withUnsafeBytes { one in
+      secondBytes.withUnsafeBytes { two in csha256_update_two(&first.state, one.baseAddress, &second.state, two.baseAddress, count) }
+    }
+    first.update(firstBytes.extracting(droppingFirst: count))
+    second.update(secondBytes.extracting(droppingFirst: count))
+  }
+
   /// The digest of all bytes added.
   public consuming func finish() -> Digest {
     var value = [UInt8](repeating: 0, count: 32)
-    value.withUnsafeMutableBufferPointer { _ = EVP_DigestFinal_ex(context, $0.baseAddress, nil) }
+    csha256_final(&state, &value)
     return Digest(sha256Bytes: value)
   }
 }

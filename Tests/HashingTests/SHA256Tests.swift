@@ -29,4 +29,25 @@ import Testing
     }
     #expect(hasher.finish() == Digest.sha256(of: message))
   }
+
+  @Test("two messages side by side give the digests each has alone, whatever their blocks are in the middle of")
+  func sideBySide() {
+    let message = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 13 &+ $0 / 200) }
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<500 {
+      var (first, second) = (SHA256Hasher(), SHA256Hasher())
+      var (firstBytes, secondBytes): ([UInt8], [UInt8]) = ([], [])
+      for _ in 0..<4 {
+        let one = Array(message[..<Int.random(in: 0...message.count, using: &generator)])
+        let two = Array(message[Int.random(in: 0...message.count, using: &generator)...])
+        let alone = Array(message[..<Int.random(in: 0...130, using: &generator)])
+        SHA256Hasher.update(&first, one.span.bytes, &second, two.span.bytes)
+        first.update(alone)
+        firstBytes += one + alone
+        secondBytes += two
+      }
+      #expect(first.finish() == Digest.sha256(of: firstBytes))
+      #expect(second.finish() == Digest.sha256(of: secondBytes))
+    }
+  }
 }

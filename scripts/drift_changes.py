@@ -15,6 +15,9 @@ WORKLOAD = "/usr/lib/envctl/workloads/riskmodel/riskmodel"
 LIBM = "/usr/lib/x86_64-linux-gnu/libm.so.6"
 MKL = f"{SITE}/paddle/libs/libmklml_intel.so"
 OPENBLAS = f"{SITE}/numpy.libs/libopenblas64_p-r0-0cf96a72.3.23.dev.so"
+NO_DRIFT = ("identical", "equivalent")
+PRECISION, SEMANTICS, BROKEN = ("drift: precision",), ("drift: semantics",), ("broken",)
+DRIFT = (*PRECISION, *SEMANTICS, "drift: nondeterminism")
 PLACE = "/drift"
 """Where in the container lies what is not written over anything."""
 
@@ -146,11 +149,17 @@ class Change:
     before: str = ""
     """Until when those packages were published."""
     hostname: str = ""
+    expects: tuple[str, ...] = field(default=(), repr=False)
+    """The outcomes that are right, where not any drift is. No part of what is run, and so none of `repr`, by which a run is known."""
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        return self.expects or (NO_DRIFT if self.kind == "benign" else DRIFT)
 
 
-def in_process(name: str, cause: str) -> Change:
+def in_process(name: str, cause: str, expects: tuple[str, ...] = SEMANTICS) -> Change:
     """A change the workload can plant in itself."""
-    return Change(name, "planted", f"replaced in the process: {name}", cause, arguments=("--plant", name))
+    return Change(name, "planted", f"replaced in the process: {name}", cause, arguments=("--plant", name), expects=expects)
 
 
 def preloaded(name: str, what: str, source: str, *flags: str, kind: str = "planted") -> Change:
@@ -172,16 +181,20 @@ def blas(name: str, what: str, *flags: str) -> Change:
         files=(Compiled(MKL, "blas.c", flags, needs=(MKL,)), Copy(f"{PLACE}/libmklml_original.so", MKL)))
 
 
-def patched(name: str, what: str, cause: str, path: str, pattern: str, replacement: str, kind: str = "planted") -> Change:
-    return Change(name, kind, what, cause, files=(Patched(path, pattern, replacement),))
+def patched(
+    name: str, what: str, cause: str, path: str, pattern: str, replacement: str, expects: tuple[str, ...] = SEMANTICS
+) -> Change:
+    kind = "benign" if expects == NO_DRIFT else "planted"
+    return Change(name, kind, what, cause, files=(Patched(path, pattern, replacement),), expects=expects)
 
 
 def framework(
-    name: str, what: str, path: str, pattern: str, replacement: str, hyperparameter: str | None = None, kind: str = "planted"
+    name: str, what: str, path: str, pattern: str, replacement: str, hyperparameter: str | None = None,
+    expects: tuple[str, ...] = SEMANTICS
 ) -> Change:
     """A file of the framework that was edited. Where it shows in a hyperparameter, naming that is right too."""
     cause = rf"files paddlepaddle .*{re.escape(path)}" + (f"|hyperparameter {hyperparameter} " if hyperparameter else "")
-    return patched(name, what, cause, f"{SITE}/paddle/{path}", pattern, replacement, kind)
+    return patched(name, what, cause, f"{SITE}/paddle/{path}", pattern, replacement, expects)
 
 
 def workload(name: str, what: str, path: str, pattern: str, replacement: str, also: str = "") -> Change:
@@ -234,7 +247,7 @@ PLANTED = (
     in_process("layernorm-epsilon", "hyperparameter layer_norm_epsilon "),
     in_process("learning-rate", "hyperparameter learning_rate "),
     in_process("lstm-gates", "operator float(32|64) lstm"),
-    in_process("missing-value", "broken .*sequence.lstm"),
+    in_process("missing-value", "broken .*sequence.lstm", BROKEN),
     in_process("weight-bit", "input initial weights fusion.score.weight"),
     in_process("weight-decay", "hyperparameter optimizer "),
     one_ulp("expf"),
@@ -277,12 +290,13 @@ PLANTED = (
     framework("tensors-float16", "float32 data that pass through float16 on their way into the framework", "tensor/creation.py",
               r"(?<=\n)( +)if isinstance\(data, np\.number\):",
               r"\g<1>if isinstance(data, np.ndarray) and data.dtype == np.float32:\n\g<1>    data = data.astype(np.float16).astype(np.float32)\n"
-              r"\g<1>if isinstance(data, np.number):"),
+              r"\g<1>if isinstance(data, np.number):", expects=PRECISION),  # Data of float64 stay what they are.
     weight_bit("text.tokens.weight", 161, 0, "the lowest bit"),
     weight_bit("text.blocks.0.widen.weight", 5, 12, "bit 12"),
     weight_bit("document.strokes.weight", 40, 22, "the highest bit of the fraction"),
     weight_bit("graph.near.own.weight", 7, 31, "the sign"),
-    Change("seed", "planted", "the seeds of another variant", "hyperparameter seed of (weights|masks|order) ", arguments=("--seed", "1")),
+    Change("seed", "planted", "the seeds of another variant", "hyperparameter seed of (weights|masks|order) ", arguments=("--seed", "1"),
+           expects=SEMANTICS),
     workload("seed-data", "another seed of the data", "settings.py", r'"data": 5', '"data": 6', "hyperparameter seed of data "),
     workload("seed-weights", "another seed of the initial weights", "settings.py", r'"weights": 2', '"weights": 3',
              "hyperparameter seed of weights "),
@@ -331,8 +345,8 @@ BENIGN = (
     Change("extra-package", "benign", "a package more", files=(
         Text(f"{SITE}/harmless.py", "VALUE = 1\n"), Text(f"{HARMLESS}/METADATA", "Metadata-Version: 2.1\nName: harmless\nVersion: 1.0\n"),
         Text(f"{HARMLESS}/RECORD", "harmless.py,,\nharmless-1.0.dist-info/METADATA,,\nharmless-1.0.dist-info/RECORD,,\n"))),
-    framework("comment", "a comment in a file of the framework", ADAM, r"(?<=\n)class Adam\(", "# Harmless.\nclass Adam(", kind="benign"),
-    framework("lazy-adam", "a changed default that nothing of the model meets", ADAM, r"lazy_mode=False", "lazy_mode=True", kind="benign"),
+    framework("comment", "a comment in a file of the framework", ADAM, r"(?<=\n)class Adam\(", "# Harmless.\nclass Adam(", expects=NO_DRIFT),
+    framework("lazy-adam", "a changed default that nothing of the model meets", ADAM, r"lazy_mode=False", "lazy_mode=True", expects=NO_DRIFT),
     upgrade("numpy-1.25", "numpy 1.25.2", "package numpy ", numpy="1.25.2"),
     upgrade("numpy-2", "numpy 2.1.2", "package numpy ", numpy="2.1.2"),
     upgrade("protobuf-4", "protobuf 4.25.5", "package protobuf ", protobuf="4.25.5"),

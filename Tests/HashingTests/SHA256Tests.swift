@@ -35,7 +35,8 @@ import Testing
     let message = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 13 &+ $0 / 200) }
     var generator = SystemRandomNumberGenerator()
     for _ in 0..<500 {
-      var (first, second) = (SHA256Hasher(), SHA256Hasher())
+      var first = SHA256Hasher()
+      var second = SHA256Hasher()
       var (firstBytes, secondBytes): ([UInt8], [UInt8]) = ([], [])
       for _ in 0..<4 {
         let one = Array(message[..<Int.random(in: 0...message.count, using: &generator)])

@@ -29,7 +29,7 @@ let floor0: [Target] = [
   .target(name: "CLibCurl"),
   library("CLibCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
   // A debug build would make this the slowest part of a pull: the instructions of its inner loop are functions there.
-  .target(name: "CSHA256", dependencies: ["CLibCrypto"], cSettings: [.unsafeFlags(["-O2"])]),
+  .target(name: "CSHA256", cSettings: [.unsafeFlags(["-O2"])], linkerSettings: [.linkedLibrary("crypto")]),
   library("CLibArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
   library("CISAL", pkgConfig: "libisal", apt: "libisal-dev"),
   library("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),

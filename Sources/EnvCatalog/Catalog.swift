@@ -14,6 +14,9 @@ public struct CatalogEntry: Sendable {
   public let recipe: FilePath
   /// Manifest digest of the image on each platform.
   public let images: [Platform: Digest]
+  /// Digest of the image's configuration on each platform where the file names it: the ImageID of image-spec's config.md, which stays when
+  /// a registry or a tool compresses the layers another way and the manifest becomes another.
+  public let configs: [Platform: Digest]
   /// The framework's release in it, by which a triple finds it; nil where the file names none.
   public let build: FrameworkBuild?
   /// The oldest driver it runs with, where that is more than its CUDA version tells.
@@ -81,21 +84,16 @@ public struct Catalog: Sendable {
 extension CatalogEntry {
   fileprivate init(_ node: YAMLNode, name: String, file: FilePath, root: FilePath) throws {
     try requireSchema(node, newest: 1, file: file)
-    let top = try YAMLMapping(node, allowed: ["schema", "name", "summary", "recipe", "images", "baseline", "driver"] + Self.buildKeys)
+    let top = try YAMLMapping(
+      node, allowed: ["schema", "name", "summary", "recipe", "images", "configs", "baseline", "driver"] + Self.buildKeys)
     let nameNode = try top.required("name")
     guard try nameNode.string() == name else { throw nameNode.expected("'\(name)', the name of the file") }
     self.name = name
     self.summary = try top["summary"]?.string() ?? ""
     let recipe = try top.required("recipe")
     self.recipe = root.appending("images").appending(try pathBelow(recipe))
-    var images: [Platform: Digest] = [:]
-    for pair in try top.required("images").pairs() {
-      guard let platform = Platform(parsing: pair.key) else {
-        throw YAMLError(mark: pair.mark, problem: "expected a platform such as linux/amd64, found '\(pair.key)'")
-      }
-      images[platform] = try digest(pair.value)
-    }
-    self.images = images
+    self.images = try Self.digests(top.required("images"))
+    self.configs = try top["configs"].map(Self.digests) ?? [:]
     self.build = try Self.build(top)
     self.driver = try top["driver"].map(Version.init(at:))
     self.baseline = try top["baseline"].map { root.appending("manifests").appending(try pathBelow($0)) }
@@ -104,6 +102,18 @@ extension CatalogEntry {
 }
 
 extension CatalogEntry {
+  /// A digest for each platform.
+  private static func digests(_ node: YAMLNode) throws -> [Platform: Digest] {
+    var digests: [Platform: Digest] = [:]
+    for pair in try node.pairs() {
+      guard let platform = Platform(parsing: pair.key) else {
+        throw YAMLError(mark: pair.mark, problem: "expected a platform such as linux/amd64, found '\(pair.key)'")
+      }
+      digests[platform] = try digest(pair.value)
+    }
+    return digests
+  }
+
   private static let buildKeys = ["framework", "version", "cuda", "cudnn", "trt", "python"]
 
   private static func build(_ top: YAMLMapping) throws -> FrameworkBuild? {

@@ -25,7 +25,7 @@ extension Workbench {
     guard let lock = try EnvironmentLock.read(in: project.folder) else { throw CatalogError.noLock(file: file) }
     try lock.requireMatch(project)
     try requireOrigin(of: lock, project)
-    let baseline = try baseline(of: lock.resolved, manifests: lock.images.values.map(\.manifest.digest))?.digest
+    let baseline = try baseline(of: lock.resolved, images: lock.images.values)?.digest
     guard lock.baseline == baseline else {
       let (locked, found) = (lock.baseline?.description ?? "none", baseline?.description ?? "none")
       throw CatalogError.lockMismatch(file: file, reason: "it locks the baseline \(locked), the catalog has \(found)")

@@ -50,7 +50,7 @@ extension Workbench {
 
   func write(_ lock: EnvironmentLock, _ previous: EnvironmentLock?, in project: ProjectFile) throws -> LockOutcome {
     var lock = lock
-    lock.baseline = try baseline(of: lock.resolved, manifests: lock.images.values.map(\.manifest.digest))?.digest
+    lock.baseline = try baseline(of: lock.resolved, images: lock.images.values)?.digest
     lock.models = project.lockedModels
     lock.programBaseline = try programBaseline(of: project)?.1
     if lock != previous { try lock.write(in: project.folder) }
@@ -83,14 +83,17 @@ extension Workbench {
 
   /// The file of expected results an environment is judged by, and its digest once it is recorded; nil when it has none.
   ///
-  /// An image from elsewhere that is, to the byte, one the catalog pins is expected to compute the same.
-  func baseline(of source: EnvironmentSource, manifests: [Digest?]) throws -> (file: FilePath, digest: Digest?)? {
+  /// An image from elsewhere that holds, to the byte, what one the catalog pins holds is expected to compute the same, however its layers are compressed.
+  func baseline(of source: EnvironmentSource, images: some Sequence<EnvironmentLock.Image>) throws -> (file: FilePath, digest: Digest?)? {
     var file: FilePath?
     if case .catalog(let name) = source {
       file = try catalog.entry(name).baseline
     } else {
       let entries = try catalog.names().map { try catalog.entry($0) }
-      file = entries.first { entry in manifests.contains { $0 != nil && $0 == entry.images[platform] } }?.baseline
+      file =
+        entries.first { entry in
+          images.contains { entry.images[platform] == $0.manifest.digest || entry.configs[platform] == $0.config.digest }
+        }?.baseline
     }
     return try file.map { ($0, try BaselineShelf(path: $0).digest()) }
   }

@@ -45,8 +45,7 @@ extension Workbench {
     let isLocked = lock?.images[platform.description] != nil
     let waived = try requirePinned(project, waived: isLocked ? lock?.allowedUnpinned ?? [] : [])
     let pin = try pin(project, lock: lock)
-    let isLookedFor = lock?.baseline != nil || pin.expected != nil
-    let known = isLookedFor ? try baseline(of: pin.resolved, manifests: [pin.expected?.digest]) : nil
+    let known = try baseline(of: pin.resolved, images: lock.map { Array($0.images.values) } ?? [])
     if let locked = lock?.baseline, let known, known.digest != locked {
       throw CatalogError.lockMismatch(
         file: project.folder.appending(EnvironmentLock.name),
@@ -54,11 +53,10 @@ extension Workbench {
     }
     let obtained = try obtain(pin, try trustPolicy(of: project))
     let image = obtained.image
-    let isExpected = pin.expected?.digest == image.manifestDigest
-    let baseline = isExpected ? known : try baseline(of: pin.resolved, manifests: [image.manifestDigest])
     // What the lock says otherwise than the proven image was altered by hand; writing over it would hide that.
     let locked = try EnvironmentLock.Image(image)
     try lock?.requireAgreement(with: locked, on: platform, in: project.folder)
+    let baseline = isLocked ? known : try baseline(of: pin.resolved, images: [locked])
     let holds = try store.hold(image)
     let layers = try unpack(image)
     if let reference = obtained.reference, try !store.recordedImages().contains(where: { $0.manifest == image.manifestDigest }) {

@@ -109,16 +109,21 @@ import Testing
       let catalog = Catalog(root: folder)
       for path in ["manifests", "images/paddle-2.6-cpu"] { try FileSystem.createDirectories(folder.appending(path)) }
       let digest = Digest(sha256Bytes: [UInt8](repeating: 7, count: 32))
-      let text = "schema: 1\nname: paddle-2.6-cpu\nrecipe: paddle-2.6-cpu\nimages:\n  linux/amd64: \(digest)\n"
+      let config = Digest(sha256Bytes: [UInt8](repeating: 8, count: 32))
+      let text =
+        "schema: 1\nname: paddle-2.6-cpu\nrecipe: paddle-2.6-cpu\nimages:\n  linux/amd64: \(digest)\n"
+        + "configs:\n  linux/amd64: \(config)\n"
       let file = folder.appending("manifests/paddle-2.6-cpu.yaml")
       try FileSystem.writeAtomically(Array(text.utf8), to: file)
       #expect(try catalog.entry("paddle-2.6-cpu").images[Platform(os: "linux", architecture: "amd64")] == digest)
+      #expect(try catalog.entry("paddle-2.6-cpu").configs[Platform(os: "linux", architecture: "amd64")] == config)
       let unknown = try #require(throws: CatalogError.self) { try catalog.entry("paddle-2.6-gpu") }
       #expect(unknown.summary == "there is no environment 'paddle-2.6-gpu'")
       #expect(unknown.hint == "did you mean 'paddle-2.6-cpu'?")
       #expect(unknown.exitCode == .usage)
       for (old, new) in [
-        ("\(digest)", "sha256:x"), ("linux/amd64", "linux"), ("recipe: paddle-2.6-cpu", "recipe: ../out"), ("name: p", "name: q"),
+        ("\(digest)", "sha256:x"), ("\(config)", "sha256:x"), ("linux/amd64", "linux"), ("recipe: paddle-2.6-cpu", "recipe: ../out"),
+        ("name: p", "name: q"),
         ("recipe: p", "cuda: 11.8\nrecipe: p"), ("recipe: p", "framework: paddle\nrecipe: p"),
         ("recipe: p", "framework: paddle\nversion: x\nrecipe: p"), ("recipe: p", "framework: pytorch\nversion: 2.0\nrecipe: p"),
       ] {

@@ -9,10 +9,12 @@ import Testing
 extension EnvctlTests {
   @Suite(.serialized)
   struct ImageTests {
-    /// The digest in the catalog.
-    static func pinned() throws -> String {
+    /// The digests in the catalog: that of the manifest, and that of the configuration.
+    static func pinned() throws -> (manifest: String, config: String) {
       let text = String(decoding: try FileSystem.readFile(Program.checkout.appending("manifests/paddle-2.6-cpu.yaml")), as: UTF8.self)
-      return try #require(text.split(separator: "\n").first { $0.contains("linux/amd64:") }?.split(separator: " ").last.map(String.init))
+      let digests = text.split(separator: "\n").filter { $0.contains("linux/amd64:") }.compactMap { $0.split(separator: " ").last }
+      try #require(digests.count == 2)
+      return ("\(digests[0])", "\(digests[1])")
     }
 
     /// A store that holds the locked packages and nothing made of them.
@@ -39,7 +41,7 @@ extension EnvctlTests {
         home: base.appending("one"), folder: base, variables: ["TZ": "Asia/Shanghai", "LANG": "de_DE.UTF-8", "LC_ALL": "C"])
       try Self.storeWithPackages(first.home)
       let here = try first("image", "build", "paddle-2.6-cpu", "--output", "oci:\(base.appending("layout")):v1", deadline: .seconds(600))
-      #expect(here.output == (try Self.pinned()) + "\n", "\(here.errors)")
+      #expect(here.output == (try Self.pinned().manifest) + "\n", "\(here.errors)")
 
       var second = Program(
         home: base.appending("a/second place"), folder: base, variables: ["TZ": "America/St_Johns", "LANG": "C", "LC_ALL": "C.UTF-8"])
@@ -59,7 +61,7 @@ extension EnvctlTests {
         second.wrapper += ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
       }
       let there = try second("image", "build", "paddle-2.6-cpu", deadline: .seconds(600))
-      #expect(there.output == (try Self.pinned()) + "\n", "\(there.errors)")
+      #expect(there.output == (try Self.pinned().manifest) + "\n", "\(there.errors)")
 
       try skopeoAgrees(layout: base.appending("layout"))
       if Capability.isRoot { try umociAgrees(layout: base.appending("layout"), scratch: base.appending("unpacked")) }
@@ -70,6 +72,7 @@ extension EnvctlTests {
       let inspected = try Tool.run("skopeo", "inspect", "--raw", "oci:\(layout):v1")
       try #require(inspected.status == 0, "\(inspected.text)")
       #expect(try JSON(inspected.text)["layers"].items.count == 6)
+      #expect(try JSON(inspected.text)["config"]["digest"].string == Self.pinned().config)
       let config = try Tool.run("skopeo", "inspect", "--config", "oci:\(layout):v1")
       #expect(try JSON(config.text)["architecture"].string == "amd64")
       #expect(try JSON(config.text)["config"]["WorkingDir"].string == "/workspace")

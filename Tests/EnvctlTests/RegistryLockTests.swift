@@ -29,13 +29,15 @@ extension EnvctlTests {
       }
 
       func publish(
-        _ reference: ImageReference, architecture: String = Platform.host.architecture, variables: [String] = [], more: [TarItem] = []
+        _ reference: ImageReference, architecture: String = Platform.host.architecture, variables: [String] = [], more: [TarItem] = [],
+        options: [String] = []
       ) throws {
         let layout = folder.appending("layout-" + FileSystem.uniqueSuffix())
         try SmallImage.write(
           to: layout, scratch: folder.appending("scratch"), architecture: architecture, variables: variables, more: more)
         let copied = try Tool.run(
-          "skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", "oci:\(layout)", "docker://\(reference)")
+          "skopeo",
+          ["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false"] + options + ["oci:\(layout)", "docker://\(reference)"])
         try #require(copied.status == 0, "\(copied.text)")
       }
 
@@ -175,6 +177,33 @@ extension EnvctlTests {
         #expect(never.status == 2)
         #expect(never.errors.contains("paddle 2.6.0, CUDA 11.8, cuDNN 8: no such image was ever published"))
         #expect(never.errors.contains("hint: nearest: \(tag)"))
+      }
+    }
+
+    @Test("an image the catalog pins is known again when its layers were compressed on the way") func compressedCopy() throws {
+      try withTemporaryFolder { folder in
+        var scene = try Scene(in: folder)
+        // On its way into a registry, skopeo compresses what is not compressed, unless it is told to preserve digests.
+        try scene.publish(try ImageReference(parsing: "\(scene.reference.name):compressed"))
+        try scene.publish(try ImageReference(parsing: "\(scene.reference.name):plain"), options: ["--preserve-digests"])
+        let (plain, compressed) = (try scene.digest("plain"), try scene.digest("compressed"))
+        try #require(plain != compressed)
+        let image = try Tool.run("skopeo", "inspect", "--raw", "--tls-verify=false", "docker://\(scene.reference.name):plain")
+        let config = try JSON(image.text)["config"]["digest"].string
+        let expected = Array("{}".utf8)
+        for path in ["catalog/manifests/baselines", "catalog/images"] { try FileSystem.createDirectories(folder.appending(path)) }
+        try FileSystem.writeAtomically(expected, to: folder.appending("catalog/manifests/baselines/e.json"))
+        scene.program.variables["ENVCTL_CATALOG"] = folder.appending("catalog").string
+        try scene.program.project("\(scene.reference.name)@\(compressed)")
+        let pin = "schema: 1\nname: e\nrecipe: e\nimages: {\(Platform.host): \(plain)}\nbaseline: baselines/e.json\n"
+        for (entry, baseline) in [
+          (pin, nil), (pin + "configs: {\(Platform.host): \(try #require(config))}\n", Digest.sha256(of: expected).description),
+        ] {
+          try FileSystem.writeAtomically(Array(entry.utf8), to: folder.appending("catalog/manifests/e.yaml"))
+          let written = try scene.program("lock")
+          #expect(written.status == 0, "\(written.errors)")
+          #expect(try scene.lock()["baseline"].string == baseline)
+        }
       }
     }
 

@@ -14,8 +14,10 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
   .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name + "Tests", dependencies: [.init(stringLiteral: name)] + dependencies, swiftSettings: strict)
+/// - Parameter exclude: Files and folders beside the sources that are no sources.
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(
+    name: name + "Tests", dependencies: [.init(stringLiteral: name)] + dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 func library(_ name: String, pkgConfig: String, apt: String) -> Target {
@@ -73,7 +75,7 @@ let floor3: [Target] = [
 let floor4: [Target] = [
   module(
     "EnvLaunch",
-    ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "CLinux", "EnvStore", "EnvCatalog", "EnvBundle", system]),
+    ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "CLinux", "CDI", "EnvStore", "EnvCatalog", "EnvBundle", system]),
   module("EnvDrift", ["EnvCore", "Hashing"]),
   module("EnvHost", ["EnvCore", "SafeFS", "ChildProcess", "CDI", "EnvCatalog", "EnvBundle", "EnvGPU", system]),
 ]
@@ -139,7 +141,7 @@ let testTargets: [Target] = [
     ]),
   tests("EnvBundle", ["EnvCore", "OCI", "CDI", "EnvCatalog", "SafeFS", "TestSupport", system]),
   tests("CDI", ["EnvCore", "SafeFS", "StrictYAML", "TestSupport", system]),
-  tests("EnvGPU", ["EnvCore", "CDI", "EnvCatalog", "SafeFS", "TestSupport", system]),
+  tests("EnvGPU", ["EnvCore", "CDI", "EnvCatalog", "SafeFS", "TestSupport", system], exclude: ["Fixtures"]),
   tests("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", "TestSupport", system]),
   tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "CDI", "TestSupport", "launch-driver", system]),
   tests("EnvDrift", ["EnvCore", "Hashing"]),

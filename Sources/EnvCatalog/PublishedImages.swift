@@ -50,6 +50,19 @@ extension Catalog {
   }
 }
 
+extension Catalog {
+  /// What is known of the image a reference names by its tag, in one of the registries that carry it; nil where nothing is.
+  public func publishedImage(_ reference: ImageReference) throws -> PublishedImage? {
+    guard let tag = reference.tag else { return nil }
+    for framework in Framework.allCases {
+      let published = try published(framework.rawValue)
+      let isCarried = published.repositories.contains { $0.registry == reference.registry && $0.repository == reference.repository }
+      if isCarried, let image = published.images.first(where: { "\($0.tag)" == tag }) { return image }
+    }
+    return nil
+  }
+}
+
 extension PublishedImages {
   init(_ node: YAMLNode, product: String) throws {
     let top = try YAMLMapping(node, allowed: ["schema", "product", "repositories", "releases"])

@@ -91,8 +91,9 @@ extension Workbench {
     defer { withExtendedLifetime(environment.holds) {} }
     let gpus = try chooseGPUs(request.gpu ?? GPURequest(project.gpu))
     var launch = try environment.launchRequest(project, request.settings, models: try models(project))
-    launch.devices = try devices(of: gpus, for: environment.image)
+    launch.devices = try devices(of: gpus, for: environment)
     launch.resources = try resources(of: project, request.settings.limits)
+    try tryDevices(of: gpus, for: launch, in: environment)
     launch.command = program.command + request.arguments
     // Without it Python keeps lines back until the run is over, and nothing can be watched.
     if launch.environment["PYTHONUNBUFFERED"] == nil { launch.environment["PYTHONUNBUFFERED"] = "1" }

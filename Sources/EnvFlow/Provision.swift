@@ -18,6 +18,8 @@ public struct ReadyEnvironment: Sendable {
   public let layers: LayerProof
   /// Expected training results, when the environment has some: a file, or a folder with one a kind of hardware.
   public let baseline: FilePath?
+  /// What a published image's binaries are built for; empty where that is not known.
+  public let computeCapabilities: [Version]
   /// Keep the layers in place while they are about to be mounted or are.
   let holds: [LayerHold]
 
@@ -65,7 +67,15 @@ extension Workbench {
     let fresh = EnvironmentLock(
       environment: project.environment, resolved: pin.resolved, index: obtained.index, images: [:], allowedUnpinned: waived)
     try writeLock(lock ?? fresh, locked, obtained, baseline?.digest, in: project, previous: lock)
-    return ReadyEnvironment(name: wanted, image: image, layers: layers, baseline: baseline?.file, holds: holds)
+    return ReadyEnvironment(
+      name: wanted, image: image, layers: layers, baseline: baseline?.file, computeCapabilities: try computeCapabilities(of: pin.resolved),
+      holds: holds)
+  }
+
+  /// What the catalog knows of the tag the bytes were locked by.
+  private func computeCapabilities(of source: EnvironmentSource) throws -> [Version] {
+    guard case .image(let reference) = source else { return [] }
+    return try catalog.publishedImage(reference)?.computeCapabilities ?? []
   }
 
   /// Runs `body`, which launches a container of the environment, and tells its failure after that of the proof: a changed file may be why.

@@ -45,7 +45,7 @@ extension Workbench {
     let environment = try provision(project)
     defer { withExtendedLifetime(environment.holds) {} }
     var launch = try environment.launchRequest(project, settings, models: try models(project))
-    launch.devices = try devices(of: gpus, for: environment.image)
+    launch.devices = try devices(of: gpus, for: environment)
     launch.resources = resources
     let request = WorkspaceRequest(
       folder: project.folder, name: name, environment: environment.name,
@@ -102,8 +102,9 @@ extension Workbench {
     let environment = try provision(project)
     defer { withExtendedLifetime(environment.holds) {} }
     var request = try environment.launchRequest(project, settings, models: try models(project))
-    request.devices = try devices(of: gpus, for: environment.image)
+    request.devices = try devices(of: gpus, for: environment)
     request.resources = resources
+    try tryDevices(of: gpus, for: request, in: environment)
     request.command = command
     request.terminal = terminal
     let launcher = ContainerLauncher(home: store.home, reporter: reporter)

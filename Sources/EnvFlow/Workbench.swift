@@ -1,4 +1,5 @@
 /// What every flow works with: the store, the catalog, and somebody to tell the story to.
+import CDI
 import EnvCatalog
 import EnvCore
 import EnvDrift
@@ -19,6 +20,8 @@ public struct Workbench: Sendable {
   public var allowsUnpinned = false
   /// Rules about signatures that hold for every project on this machine.
   public var policyFiles: [FilePath] = []
+  /// Where CDI specifications lie, least important first.
+  public var specificationFolders = CDIRegistry.folders
   /// What everything this command does is joined by: in its log, its metrics and the records it keeps.
   public var traceID = RunFacts.newID()
 

@@ -14,6 +14,14 @@ public struct DriverLibraries: Sendable {
 
     public var fileName: String { String(path.split(separator: "/").last ?? "") }
     public var folder: String { String(path.dropLast(fileName.count + 1)) }
+
+    /// A name programs open that is no SONAME, so that no linker makes the link, and what it leads to (nvidia-container-toolkit,
+    /// internal/discover/symlinks.go).
+    var furtherLink: (name: String, target: String)? {
+      if fileName.hasPrefix("libcuda.so.") { return ("libcuda.so", "libcuda.so.1") }
+      if fileName.hasPrefix("libnvidia-opticalflow.so.") { return ("libnvidia-opticalflow.so", "libnvidia-opticalflow.so.1") }
+      return fileName.hasPrefix("libGLX_nvidia.so.") ? ("libGLX_indirect.so.0", fileName) : nil
+    }
   }
 
   /// Those of `version`, sorted by path.

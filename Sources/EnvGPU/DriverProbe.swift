@@ -34,12 +34,22 @@ public struct DriverProbe: Sendable, Equatable, Decodable {
     }
   }
 
+  /// How long the driver may take. Where nobody keeps it awake (nvidia-persistenced), each GPU costs it some seconds.
+  public static let limit = Duration.seconds(60)
+
   /// What to run in the container. Python is in every image that trains models, and ctypes in every whole Python; a program of our own
   /// would have to fit each image's C library.
-  public static let command = ["python3", "-I", "-c", program]
+  ///
+  /// - Parameter limit: In whole seconds. The kernel ends the program then, also where a runtime that is told to end leaves it behind.
+  public static func command(within limit: Duration = DriverProbe.limit) -> [String] {
+    ["python3", "-I", "-c", program, "\(max(1, limit.components.seconds))"]
+  }
 
   private static let program = """
-    import json, os
+    import json, os, signal, sys
+    # Without a handler of Python's: that would run after the call that does not return. A signal mask may come from whoever started this.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+    signal.alarm(int(sys.argv[1]))
     answer = {}
     class Failed(Exception): pass
     # What is visible to programs is their affair; the question is what was passed on.
@@ -107,7 +117,7 @@ public struct DriverProbe: Sendable, Equatable, Decodable {
     switch code {
     case 34: "the image's own stub of libcuda.so.1 is found first: take it out of LD_LIBRARY_PATH"
     case 100, 999:
-      "the container may have lost its devices, as it does when systemd reloads its units (systemctl daemon-reload): `envctl down`, then "
+      "the container may have lost its devices, as it does when systemd reloads its units (systemctl daemon-reload): `envctl stop`, then "
         + "`envctl up`; `nvidia-smi` shows whether the host itself can use them"
     case 802: "Fabric Manager is not ready: systemctl start nvidia-fabricmanager"
     case 803: "libraries and kernel module of the driver are of different versions: reboot, or reload the module"

@@ -20,8 +20,12 @@ public enum GPUError: Diagnostic {
   case preflight([PreflightFinding])
   /// The container was started and cannot use its GPUs; `code` is the driver's (CUresult), where it gave one.
   case notPassed(reason: String, code: Int?)
+  /// The driver did not answer in time.
+  case driverSilent(limit: Duration)
   /// The program in the container said something else than the probe does.
   case probeUnreadable(output: String)
+  /// The program in the container ended without an answer; `status` is what a shell gives.
+  case probeFailed(status: Int32, message: String)
 
   public var summary: String {
     switch self {
@@ -39,6 +43,10 @@ public enum GPUError: Diagnostic {
         ? findings[0].summary
         : "the host lacks \(findings.count) things the image needs: " + findings.map(\.summary).joined(separator: "; ")
     case .notPassed(let reason, _): "the GPUs cannot be used in the container: \(reason)"
+    case .driverSilent(let limit):
+      "the GPUs cannot be used in the container: the driver did not answer within \(limit.forPeople)"
+    case .probeFailed(let status, let message):
+      "the GPUs could not be tried in the container: its python3 ended with status \(status)" + (message.isEmpty ? "" : ": " + message)
     case .probeUnreadable(let output): "the GPUs could not be tried in the container: its python3 printed '\(output)'"
     }
   }
@@ -61,6 +69,8 @@ public enum GPUError: Diagnostic {
     case .malformedRequirement: "NVIDIA_DISABLE_REQUIRE=1 in the image's variables skips these conditions"
     case .preflight(let findings): findings.lazy.compactMap(\.hint).first
     case .notPassed(_, let code): DriverProbe.hint(code: code)
+    case .driverSilent:
+      "`nvidia-smi` shows whether the host itself gets an answer; `dmesg | grep NVRM` what the driver says of a GPU that hangs"
     default: nil
     }
   }

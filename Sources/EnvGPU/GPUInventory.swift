@@ -16,11 +16,12 @@ public struct GPUInventory: Sendable {
 
   /// Looks at a host.
   ///
+  /// - Parameter folders: Where specifications lie, least important first.
   /// - Throws: `GPUError.unreadableHost`, `.malformedLinkerCache`.
-  public init(_ host: HostTree) throws(GPUError) {
+  public init(_ host: HostTree, folders: [String] = CDIRegistry.folders) throws(GPUError) {
     self.host = host
     nvidia = try NVIDIAHost(host)
-    let installed = CDIRegistry(host: host)
+    let installed = CDIRegistry(host: host, folders: folders)
     self.installed = installed
     let kinds = Set(installed.kinds)
     generated = try GeneratedSpec.all(host, nvidia: nvidia).filter { !kinds.contains($0.spec.kind) }

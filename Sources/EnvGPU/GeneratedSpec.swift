@@ -14,9 +14,13 @@ public struct GeneratedSpec: Sendable {
 
 extension ContainerEdits.Mount {
   /// A read-only bind of one file at its own path, with the options `nvidia-ctk` writes.
-  static func readOnly(_ path: String, at place: String? = nil, extra: [String] = []) -> ContainerEdits.Mount {
-    ContainerEdits.Mount(
-      hostPath: path, containerPath: place ?? path, options: ["ro", "nosuid", "nodev", "rbind", "rprivate"] + extra)
+  static func readOnly(_ path: String, at place: String? = nil) -> ContainerEdits.Mount {
+    ContainerEdits.Mount(hostPath: path, containerPath: place ?? path, options: ["ro", "nosuid", "nodev", "rbind", "rprivate"])
+  }
+
+  /// A bind of a socket, or of a folder with some, that programs in the container talk to.
+  static func socket(_ path: String) -> ContainerEdits.Mount {
+    ContainerEdits.Mount(hostPath: path, containerPath: path, options: ["nosuid", "nodev", "rbind", "rprivate", "noexec"])
   }
 }
 

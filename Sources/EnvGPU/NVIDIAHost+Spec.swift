@@ -4,17 +4,22 @@ import EnvCatalog
 import EnvCore
 import SafeFS
 
-/// The specification envctl makes, and where it differs from what `nvidia-ctk cdi generate` writes:
+/// The specification envctl makes, and where it differs from what `nvidia-ctk cdi generate` writes. `ToolkitComparisonTests` holds ours to
+/// this list, against version 1.17.9 on the same host:
 ///
 /// - Indices follow the PCI addresses, which is NVML's order too; MIG instances are named `GPU:N` in the order of their instance ids, which
 ///   need not be NVML's, and have no UUID names: `/proc` does not tell them.
+/// - A GPU in MIG mode can be had by its instances only, as with version 1.18: without their capability nodes nothing computes on it.
 /// - A GPU nobody has opened yet has no UUID name: the driver does not know it before.
 /// - Hooks are written only where `nvidia-cdi-hook` or `nvidia-ctk` is installed, and only `create-symlinks` and `update-ldcache`, which
-///   every version has. `enable-cuda-compat`, `disable-device-node-modification` and those for `/dev/dri/by-path` are left out.
+///   every version has. `chmod` served an old crun (1.18 writes it no more); `enable-cuda-compat` would change which libcuda is found behind
+///   the preflight's back; `disable-device-node-modification` and the links in `/dev/dri/by-path` are left out as well.
 /// - Without such a program, the libraries are mounted below `/usr/local/nvidia/lib64` under each of their names, a folder that NVIDIA's
 ///   images have on their library path, and envctl appends it to `LD_LIBRARY_PATH`.
 /// - The files of X11, Vulkan, EGL and GBM, libraries without the driver's version in their name and the variable `NVIDIA_CTK_LIBCUDA_DIR`
 ///   of newer versions are left out: the environments compute.
+/// - Mounts are `rbind,rprivate`, and those of sockets not `ro`, as from version 1.18 on.
+/// - The folder of the Multi-Process Service is mounted. nvidia-ctk looks for it too, as a file, and so never finds it.
 extension NVIDIAHost {
   static let kind = CDIKind(vendor: "nvidia.com", name: "gpu")
   static let libraryFolder = "/usr/local/nvidia/lib64"
@@ -26,6 +31,8 @@ extension NVIDIAHost {
   ]
   private static let programFolders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
   private static let sockets = ["/run/nvidia-persistenced/socket", "/run/nvidia-fabricmanager/socket", "/tmp/nvidia-mps"]
+  /// The network OptiX removes noise with, which belongs to one driver as its libraries do.
+  private static let data = ["/usr/share/nvidia/nvoptix.bin"]
 
   /// The specification; nil when no GPU has its device node.
   func spec(_ host: HostTree) throws(FileSystemError) -> GeneratedSpec? {
@@ -34,7 +41,8 @@ extension NVIDIAHost {
     var edits = ContainerEdits()
     edits.env = ["NVIDIA_VISIBLE_DEVICES=void"]
     for node in Self.controlNodes where try host.exists(node) { edits.deviceNodes.append(.init(path: node)) }
-    for socket in Self.sockets where try host.exists(socket) { edits.mounts.append(.readOnly(socket, extra: ["noexec"])) }
+    for socket in Self.sockets where try host.exists(socket) { edits.mounts.append(.socket(socket)) }
+    for file in Self.data where try host.exists(file) { edits.mounts.append(.readOnly(file)) }
     for program in Self.programs {
       if let path = try Self.program(program, host) { edits.mounts.append(.readOnly(path)) }
     }
@@ -88,8 +96,7 @@ extension NVIDIAHost {
     libraries.libraries.flatMap { library -> [ContainerEdits.Mount] in
       if isHooked { return [.readOnly(library.path)] }
       var names = Set(library.names).union([library.fileName])
-      // Frameworks open it without a version.
-      if library.fileName.hasPrefix("libcuda.so.") { names.insert("libcuda.so") }
+      if let link = library.furtherLink { names.insert(link.name) }
       return names.sorted().map { .readOnly(library.path, at: Self.libraryFolder + "/" + $0) }
     }
   }
@@ -98,9 +105,8 @@ extension NVIDIAHost {
     let folders = Set(libraries.libraries.map(\.folder)).sorted()
     guard !folders.isEmpty else { return [] }
     var hooks: [ContainerEdits.Hook] = []
-    if let cuda = libraries.libraries.first(where: { $0.fileName.hasPrefix("libcuda.so.") }) {
-      hooks.append(program.hook("create-symlinks", ["--link", "libcuda.so.1::\(cuda.folder)/libcuda.so"]))
-    }
+    let links = libraries.libraries.compactMap { library in library.furtherLink.map { "\($0.target)::\(library.folder)/\($0.name)" } }
+    if !links.isEmpty { hooks.append(program.hook("create-symlinks", links.flatMap { ["--link", $0] })) }
     hooks.append(program.hook("update-ldcache", folders.flatMap { ["--folder", $0] }))
     return hooks
   }

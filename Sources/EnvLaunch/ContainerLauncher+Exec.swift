@@ -10,12 +10,15 @@ extension ContainerLauncher {
   /// Runs a command in the workspace `id` and waits for it, or until its person leaves its terminal.
   ///
   /// What a command that was left writes goes to the workspace's log.
+  /// - Parameter deadline: With streams of `.lines`: after this time the command is ended, or given up where the kernel does not end it.
   /// - Returns: how the command ended.
-  /// - Throws: `LaunchError.notRunning`, and others when it could not be started; then `commandStatus` is the status to end with.
+  /// - Throws: `LaunchError.notRunning`, `.paused`, `.deadlineExceeded`, and others when it could not be started; then `commandStatus` is
+  ///   the status to end with. With streams of `.lines` also `.interrupted`.
   public func exec(
-    _ request: ExecRequest, in id: String, streams: ContainerStreams = .inherited, detachKeys: DetachKeys = .standard
+    _ request: ExecRequest, in id: String, streams: ContainerStreams = .inherited, detachKeys: DetachKeys = .standard,
+    deadline: Duration? = nil
   ) throws(LaunchError) -> CommandEnding {
-    try enter(id, streams: streams, detachKeys: detachKeys) { _, _ in request }
+    try enter(id, streams: streams, detachKeys: detachKeys, deadline: deadline) { _, _ in request }
   }
 
   /// Opens a shell in the workspace `id`: the one its user's account names, else bash, else sh.
@@ -32,24 +35,28 @@ extension ContainerLauncher {
   }
 
   private func enter(
-    _ id: String, streams: ContainerStreams, detachKeys: DetachKeys,
+    _ id: String, streams: ContainerStreams, detachKeys: DetachKeys, deadline: Duration? = nil,
     _ request: (borrowing ContainerRoot, RuntimeSpec) throws -> ExecRequest
   ) throws(LaunchError) -> CommandEnding {
     try requireRoot()
     return try launching("running a command in workspace \(id)") {
       let workspace = try workspace(id)
       let pid = try processToEnter(workspace)
+      let cgroups = try ContainerCgroups(of: pid)
+      // A process that enters a frozen cgroup is frozen with it, and whoever waits for it waits for good.
+      if cgroups.isFrozen { throw pausedError(workspace) }
+      tellLostDevices(of: workspace, pid: pid, cgroups)
       let files = ExecFiles(layout.workspace(id))
       defer { files.remove() }
       let process = try self.process(for: request, files: layout.workspace(id), pid: pid)
       if process.terminal, isatty(STDIN_FILENO) == 0 { throw LaunchError.notATerminal }
       try RuntimeSelector.write(try CanonicalJSON.encode(process), to: files.process, mode: 0o600)
-      let limited = workspace.request.resources?.memory == nil ? nil : try ContainerCgroups(of: pid)
+      let limited = workspace.request.resources?.memory == nil ? nil : cgroups
       let killsBefore = limited?.memoryKills ?? 0
       let ending: CommandEnding =
         process.terminal
         ? try runOnTerminal(in: workspace, files: files, detachKeys: detachKeys)
-        : .ended(try run(in: workspace, files: files, streams: streams))
+        : .ended(try run(in: workspace, files: files, streams: streams, deadline: deadline))
       tellMemoryKills((limited?.memoryKills ?? 0) - killsBefore, of: workspace.request.resources)
       return ending
     }
@@ -76,7 +83,7 @@ extension ContainerLauncher {
     return process
   }
 
-  private func run(in workspace: Workspace, files: ExecFiles, streams: ContainerStreams) throws -> ExitStatus {
+  private func run(in workspace: Workspace, files: ExecFiles, streams: ContainerStreams, deadline: Duration?) throws -> ExitStatus {
     let client = client(workspace.runtime)
     var command = client.execCommand(workspace.id, process: files.process, pidFile: files.pid, log: files.log)
     let relay = try SignalRelay()
@@ -89,7 +96,15 @@ extension ContainerLauncher {
       command.standardError = .inherit
       status = try command.start().finish(relay: relay, isListening: started.notices).status
     case .lines(let output, let errors):
-      status = try command.start().finish(output: .lines(output), errors: .lines(errors), relay: relay, isListening: started.notices).status
+      do throws(ProcessError) {
+        status = try command.start().finish(
+          output: .lines(output), errors: .lines(errors), deadline: deadline, relay: relay, isListening: started.notices
+        ).status
+      } catch {
+        throw error.ofCommand
+      }
+      // Whoever takes the output apart must not mistake half of it for the whole.
+      if let signal = relay.interruptingSignal() { throw LaunchError.interrupted(signal: signal) }
     }
     try requireNoRuntimeError(status, client: client, action: "enter", container: workspace.id, log: files.log)
     return status

@@ -84,8 +84,7 @@ extension ContainerLauncher {
           output: .lines(output), errors: .lines(errors), deadline: deadline, relay: relay, isListening: isListening, successor: successor
         ).status
       } catch {
-        guard case .deadlineExceeded(_, let limit) = error else { throw error }
-        throw LaunchError.deadlineExceeded(limit: limit)
+        throw error.ofCommand
       }
       // Whoever takes the output apart must not mistake half of it for the whole.
       if let signal = relay.interruptingSignal() { throw LaunchError.interrupted(signal: signal) }

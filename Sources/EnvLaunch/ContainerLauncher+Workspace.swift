@@ -29,7 +29,10 @@ extension ContainerLauncher {
     var known = try layout.readWorkspace(id)
     let changes = known?.changes(to: request) ?? []
     if let former = known {
-      if changes.isEmpty, !discarding, let pid = try runningProcess(of: former)?.pid {
+      if changes.isEmpty, !discarding, let (pid, isPaused) = try runningProcess(of: former) {
+        // Whoever froze it had a reason, which an `up` in the morning does not know.
+        if isPaused { throw pausedError(former) }
+        tellLostDevices(of: former, pid: pid, try ContainerCgroups(of: pid))
         return WorkspaceStart(workspace: try remember(pid, in: former), wasStarted: false, changes: [])
       }
       let mustDiscard = former.image.digest != request.image.digest
@@ -92,6 +95,11 @@ extension ContainerLauncher {
     reporter.warned("workspace \(id) is being worked on by another command; waiting for that")
     let lock = try FileLock(layout.lock(id))
     return try body(lock.descriptor)
+  }
+
+  func pausedError(_ workspace: Workspace) -> LaunchError {
+    let client = client(workspace.runtime)
+    return .paused(name: workspace.id, resume: "\(client.runtime.path) --root \(client.stateFolder) resume \(workspace.id)")
   }
 
   /// Process 1 of a workspace and whether it is paused; nil when it does not run.

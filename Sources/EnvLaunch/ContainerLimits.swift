@@ -32,6 +32,22 @@ struct ContainerCgroups: Sendable {
     }
   }
 
+  /// Whether the cgroup's processes are stopped or about to be (cgroup-v2.rst, "cgroup.freeze"; cgroup-v1/freezer-subsystem.rst).
+  var isFrozen: Bool {
+    let isV2 = cgroups.mode == .v2
+    guard let folder = isV2 ? folders.values.first : folders["freezer"] else { return false }
+    let file = FilePath(folder).appending(isV2 ? "cgroup.freeze" : "freezer.state")
+    guard let bytes = try? FileSystem.readFile(file, limit: 64) else { return false }
+    let word = String(decoding: bytes, as: UTF8.self).prefix { !$0.isWhitespace }
+    return isV2 ? word == "1" : word != "THAWED"
+  }
+
+  /// The file by which a process joins the cgroup whose rules for devices hold for the container.
+  var deviceProcesses: FilePath? {
+    let folder = cgroups.mode == .v2 ? folders.values.first : folders["devices"]
+    return folder.map { FilePath($0).appending("cgroup.procs") }
+  }
+
   /// How many processes of the cgroup the kernel has killed for want of memory, of the cgroup or of the host (cgroup-v2.rst, "memory.events";
   /// cgroup-v1/memory.rst, "OOM Control"); nil when it does not say.
   var memoryKills: Int? {

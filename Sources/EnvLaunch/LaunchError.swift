@@ -27,6 +27,8 @@ public enum LaunchError: Diagnostic {
   case noPauseProgram
   case noWorkspace(name: String)
   case notRunning(name: String)
+  /// The workspace's processes are frozen, which envctl does not do; `resume` is the command that lets them go on.
+  case paused(name: String, resume: String)
   /// The workspace runs, and what is asked is for one that does not.
   case stillRunning(name: String)
   /// The workspace holds changes over another image than is asked for now.
@@ -64,6 +66,7 @@ public enum LaunchError: Diagnostic {
     case .noPauseProgram: "the environment has no program that can keep a workspace alive"
     case .noWorkspace(let name): "there is no workspace '\(name)'"
     case .notRunning(let name): "workspace '\(name)' is not running"
+    case .paused(let name, _): "workspace '\(name)' is paused: its processes are frozen, and would freeze any that joins them"
     case .stillRunning(let name): "workspace '\(name)' is running"
     case .workspaceDiffers(let name, let changes):
       "workspace '\(name)' holds changes made over another image, which fit no other: "
@@ -99,6 +102,7 @@ public enum LaunchError: Diagnostic {
     case .noPauseProgram: "add catatonit to the image, or install it on the host: apt install catatonit"
     case .noWorkspace: "envctl ps lists the workspaces"
     case .notRunning: "envctl up starts it"
+    case .paused(_, let resume): "`\(resume)` lets them go on; `envctl stop` ends them"
     case .stillRunning: "envctl down ends and removes it; envctl stop ends it only"
     case .workspaceDiffers:
       "`envctl diff` lists the changes and `envctl cp` takes them out; `envctl up --recreate` starts anew without them"
@@ -125,6 +129,13 @@ public enum LaunchError: Diagnostic {
     case .interrupted(let signal): 128 + signal
     default: DiagnosticChain(self).exitCode.rawValue
     }
+  }
+}
+
+extension ProcessError {
+  /// As this floor tells it of a command in a container.
+  var ofCommand: any Error {
+    if case .deadlineExceeded(_, let limit) = self { LaunchError.deadlineExceeded(limit: limit) } else { self }
   }
 }
 

@@ -1,5 +1,6 @@
 /// The root of the command line and the options all commands share.
 import ArgumentParser
+import CDI
 import ChildProcess
 import EnvCatalog
 import EnvCore
@@ -75,6 +76,7 @@ struct ToolOptions: ParsableArguments {
       store: try Store(home: home), catalog: catalog, reporter: reporter(isTerse: isTerse),
       registry: RegistryClient(settings: settings))
     workbench.policyFiles = try TrustPolicy.machineFiles(override: Self.variable("ENVCTL_POLICY"))
+    workbench.specificationFolders = Self.specificationFolders
     workbench.traceID = Console.traceID
     return workbench
   }
@@ -91,6 +93,12 @@ struct ToolOptions: ParsableArguments {
   static func completionLauncher() throws -> ContainerLauncher { ContainerLauncher(home: try home()) }
   static func completionCatalog() throws -> Catalog {
     try Catalog.locate(override: variable("ENVCTL_CATALOG"), executable: "/proc/self/exe")
+  }
+
+  /// Where CDI specifications lie: the standard's folders, or those of `$ENVCTL_CDI_FOLDERS`, separated by colons.
+  static var specificationFolders: [String] {
+    let folders = variable("ENVCTL_CDI_FOLDERS")?.split(separator: ":").map(String.init) ?? []
+    return folders.isEmpty ? CDIRegistry.folders : folders
   }
 
   func home() throws -> FilePath { try Self.home() }

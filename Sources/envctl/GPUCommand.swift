@@ -21,7 +21,7 @@ struct HostOptions: ParsableArguments {
   var format: OutputFormat = .text
 
   func inventory() throws -> GPUInventory {
-    let inventory = try GPUInventory(try HostTree(root: FilePath(root)))
+    let inventory = try GPUInventory(try HostTree(root: FilePath(root)), folders: ToolOptions.specificationFolders)
     for (path, error) in inventory.installed.broken { Console.tell("warning: \(path): \(error.cause ?? error)") }
     return inventory
   }

@@ -15,8 +15,11 @@ struct WorkspaceDocument: Encodable {
   var runtime: String
   /// Seconds since the epoch.
   var created: Int64
+  /// Device nodes its processes may no longer open.
+  var lostDevices: [String]?
 
-  init(_ status: WorkspaceStatus) {
+  init(_ status: WorkspaceStatus, lostDevices: [String]? = nil) {
+    self.lostDevices = lostDevices.flatMap { $0.isEmpty ? nil : $0 }
     id = status.workspace.id
     name = status.workspace.name
     folder = status.workspace.folder
@@ -34,8 +37,15 @@ struct PsCommand: ReportingCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let list = try common.launcher().list()
-    guard common.format == .text else { return try Console.printJSON(list.map(WorkspaceDocument.init)) }
+    let launcher = try common.launcher()
+    let list = try launcher.list()
+    let lost = list.map { launcher.lostDevices(of: $0) }
+    guard common.format == .text else {
+      return try Console.printJSON(zip(list, lost).map { WorkspaceDocument($0, lostDevices: $1) })
+    }
+    for (status, nodes) in zip(list, lost) where !nodes.isEmpty {
+      Console.tell("warning: \(LostDevices(workspace: status.workspace.id, nodes: nodes))")
+    }
     let rows =
       [["WORKSPACE", "NAME", "STATE", "ENVIRONMENT", "FOLDER"]]
       + list.map { [$0.workspace.id, $0.workspace.name ?? "-", $0.state.rawValue, $0.workspace.environment, $0.workspace.folder] }

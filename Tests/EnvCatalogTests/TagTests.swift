@@ -1,5 +1,6 @@
 /// The tag grammars: every known tag is taken apart and put together again, and nothing else passes.
 import EnvCore
+import OCI
 import SystemPackage
 import Testing
 
@@ -56,6 +57,16 @@ let shippedCatalog = Catalog(
     let images = try shippedCatalog.published("paddle").images
     #expect(images.count > 140)
     for image in images { #expect(try PaddleTag(parsing: "\(image.tag)") == image.tag) }
+  }
+
+  @Test("what the catalog knows of a tag holds for the registries that carry it") func knownByReference() throws {
+    func known(_ text: String) throws -> PublishedImage? { try shippedCatalog.publishedImage(try ImageReference(parsing: text)) }
+    let image = try #require(try known("docker.io/paddlepaddle/paddle:2.6.0-gpu-cuda11.7-cudnn8.4-trt8.4"))
+    #expect(image.computeCapabilities?.map(\.description) == ["6.0", "6.1", "7.0", "7.5", "8.0", "8.6"])
+    #expect(try known("docker.io/paddlepaddle/paddle:2.6.0-gpu-cuda12.0-cudnn8.9-trt8.6")?.computeCapabilities == nil)
+    #expect(try known("registry.example/paddle:2.6.0-gpu-cuda11.7-cudnn8.4-trt8.4") == nil)
+    #expect(try known("docker.io/paddlepaddle/paddle:nobody-made-this") == nil)
+    #expect(try known("docker.io/paddlepaddle/paddle@sha256:\(String(repeating: "a", count: 64))") == nil)
   }
 
   static let nvidia: [(tag: String, cudnn: CUDATag.CuDNN, flavor: CUDATag.Flavor, system: String)] = [

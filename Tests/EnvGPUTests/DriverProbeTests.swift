@@ -17,7 +17,7 @@ import Testing
           "cc", "-shared", "-fPIC", "-o", folder.appending("libcuda.so.1").string, folder.appending("cuda.c").string)
         try #require(built.status == 0, "\(built)")
       }
-      let outcome = try Tool.run("env", ["LD_LIBRARY_PATH=\(folder)"] + DriverProbe.command)
+      let outcome = try Tool.run("env", ["LD_LIBRARY_PATH=\(folder)"] + DriverProbe.command(within: .seconds(30)))
       try #require(outcome.status == 0, "\(outcome)")
       return try DriverProbe(output: Array(outcome.text.utf8))
     }
@@ -61,6 +61,20 @@ import Testing
   @Test func aPythonWithoutTheMeansIsNoAnswer() throws {
     let probe = try DriverProbe(output: Array(#"{"untried": "No module named 'ctypes'"}"#.utf8))
     #expect(probe.untried != nil && probe.missing == nil)
+  }
+
+  /// A call of the driver's that does not return is ended by the kernel, whatever Python does meanwhile.
+  @Test func aDriverThatHangs() throws {
+    try withTemporaryFolder { folder in
+      let source = folder.appending("cuda.c")
+      try FileSystem.writeAtomically(Array("#include <unistd.h>\nint cuInit(unsigned f) { for (;;) pause(); }\n".utf8), to: source)
+      try #require(try Tool.run("cc", "-shared", "-fPIC", "-o", folder.appending("libcuda.so.1").string, source.string).status == 0)
+      let start = ContinuousClock.now
+      let outcome = try Tool.run("env", ["LD_LIBRARY_PATH=\(folder)"] + DriverProbe.command(within: .seconds(1)))
+      // 128 + SIGALRM.
+      #expect(outcome.status == 142 && outcome.text.isEmpty, "\(outcome)")
+      #expect(ContinuousClock.now - start < .seconds(20))
+    }
   }
 
   @Test func noDriverAndHalfOfOne() throws {

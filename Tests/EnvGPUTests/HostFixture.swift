@@ -7,7 +7,8 @@ import TestSupport
 
 struct HostFixture {
   let root: FilePath
-  private var cache: [(name: String, path: String)] = []
+  private var cache: [(name: String, path: String, flags: UInt32)] = []
+  private static let (wide, narrow): (UInt32, UInt32) = (0x0303, 0x0003)
 
   init(_ root: FilePath) throws {
     self.root = root
@@ -27,10 +28,10 @@ struct HostFixture {
     }
   }
 
-  func write(_ path: String, _ text: String = "") throws {
+  func write(_ path: String, _ text: String = "", mode: UInt32 = 0o644) throws {
     let file = root.appending(String(path.dropFirst()))
     try FileSystem.createDirectories(file.removingLastComponent())
-    try FileSystem.writeAtomically(Array(text.utf8), to: file)
+    try FileSystem.writeAtomically(Array(text.utf8), to: file, mode: mode)
   }
 
   func remove(_ path: String) throws { try FileSystem.removeFile(root.appending(String(path.dropFirst()))) }
@@ -82,13 +83,21 @@ struct HostFixture {
     }
   }
 
-  /// A library with its links, known to the linker.
-  mutating func library(_ name: String, _ version: String, in folder: String = "/usr/lib/x86_64-linux-gnu", isCached: Bool = true) throws {
-    try write("\(folder)/\(name).so.\(version)")
-    let soname = "\(name).so.1"
-    try remove("\(folder)/\(soname)")
-    try link("\(folder)/\(soname)", to: "\(name).so.\(version)")
-    if isCached { cache.append((soname, "/lib/x86_64-linux-gnu/" + soname)) }
+  /// A library with its link, known to the linker.
+  ///
+  /// - Parameter soname: The number in its SONAME; nil for one that is asked for by its full name.
+  mutating func library(
+    _ name: String, _ version: String, soname: Int? = 1, in folder: String = "/usr/lib/x86_64-linux-gnu", isCached: Bool = true,
+    isWide: Bool = true
+  ) throws {
+    let file = "\(name).so.\(version)"
+    let asked = soname.map { "\(name).so.\($0)" } ?? file
+    try write("\(folder)/\(file)")
+    if asked != file {
+      try remove("\(folder)/\(asked)")
+      try link("\(folder)/\(asked)", to: file)
+    }
+    if isCached { cache.append((asked, "\(folder.dropFirst(4))/\(asked)", isWide ? Self.wide : Self.narrow)) }
   }
 
   /// The libraries and programs of a driver.
@@ -103,9 +112,8 @@ struct HostFixture {
   }
 
   func writeCache() throws {
-    let others = [("libc.so.6", "/lib/x86_64-linux-gnu/libc.so.6")]
-    try FileSystem.writeAtomically(
-      LinkerCacheBuilder(entries: (cache + others).map { ($0.0, $0.1, 0x0303) }).bytes, to: root.appending("etc/ld.so.cache"))
+    let others = [("libc.so.6", "/lib/x86_64-linux-gnu/libc.so.6", Self.wide)]
+    try FileSystem.writeAtomically(LinkerCacheBuilder(entries: cache + others).bytes, to: root.appending("etc/ld.so.cache"))
   }
 
   func inventory() throws -> GPUInventory { try GPUInventory(try HostTree(root: root)) }

@@ -76,4 +76,30 @@ struct DeviceTests {
     let other = try fixture.run(["start", project, "--devices", devices(fixture, names: ["fuse", "second"])])
     #expect(other.output.hasPrefix("started") && other.errors.contains("devices: /dev/vendor/fuse → "), "\(other)")
   }
+
+  /// What systemd does on a reload: the rules of the container's cgroup are written anew, without those it does not know of.
+  @Test(
+    .needs(
+      Capability(
+        "a devices cgroup of version 1", isPresent: FileSystem.exists("/sys/fs/cgroup/devices/devices.deny"), package: nil)))
+  func devicesThatAReloadHasTaken() throws {
+    let fixture = try LaunchFixture()
+    let project = fixture.project.string
+    let options = ["--devices", try devices(fixture)]
+    #expect(try fixture.run(["start", project] + options).output.hasPrefix("started"))
+    let open = ["exec", project, "--", "sh", "-c", ": < /dev/vendor/fuse && echo opened"]
+    let before = try fixture.run(open)
+    #expect(before.lines == ["opened"] && before.errors.isEmpty, "\(before)")
+    let pid = try #require(try fixture.run(["list"]).lines.first?.split(separator: " ").last)
+    let own = String(decoding: try FileSystem.readFile(FilePath("/proc/\(pid)/cgroup")), as: UTF8.self).split(separator: "\n")
+    let cgroup = try #require(own.first { $0.contains(":devices:") }?.split(separator: ":").last)
+    try Tool.run("sh", "-c", "echo 'c 10:229 rwm' > /sys/fs/cgroup/devices\(cgroup)/devices.deny")
+    let after = try fixture.run(open)
+    #expect(after.lines.isEmpty, "\(after)")
+    #expect(after.errors.contains("may no longer open /dev/vendor/fuse, as after systemd has reloaded"), "\(after)")
+    #expect(try fixture.run(["start", project] + options).errors.contains("may no longer open /dev/vendor/fuse"))
+    _ = try fixture.run(["stop", project])
+    #expect(try fixture.run(["start", project] + options).output.hasPrefix("started"))
+    #expect(try fixture.run(open).lines == ["opened"])
+  }
 }

@@ -34,7 +34,7 @@ extension FileDescriptor {
 }
 
 /// `HOME IMAGE.json run|exec|shell|start|list|stop|down|rm|diff|copy [FOLDER] [--tty] [--name N] [--recreate] [--owner] [--env N=V] [--user U]
-/// [--cwd D] [--devices FILE] [--memory SIZE] [--proof FILE] [-- COMMAND…]`; after `copy` comes `-- FROM TO`, where `:` begins a path in the workspace.
+/// [--cwd D] [--devices FILE] [--memory SIZE] [--proof FILE] [--read SECONDS] [-- COMMAND…]`; after `copy` comes `-- FROM TO`, where `:` begins a path in the workspace.
 func drive(_ arguments: [String]) throws -> Int32 {
   let launcher = ContainerLauncher(home: FilePath(arguments[0]), reporter: TellingReporter())
   var image = try CanonicalJSON.decode(LaunchImage.self, from: try FileSystem.readFile(FilePath(arguments[1])), object: arguments[1])
@@ -43,6 +43,8 @@ func drive(_ arguments: [String]) throws -> Int32 {
   var request = LaunchRequest(hostname: "test", command: command)
   var positional: [String] = []
   var (name, recreates, mapsOwner): (String?, Bool, Bool) = (nil, false, false)
+  // Until when an exec's output is read line by line.
+  var deadline: Duration?
   var rest = arguments[3..<split]
   while let word = rest.popFirst() {
     switch word {
@@ -50,6 +52,7 @@ func drive(_ arguments: [String]) throws -> Int32 {
     case "--name": name = rest.popFirst()
     case "--recreate": recreates = true
     case "--owner": mapsOwner = true
+    case "--read": deadline = .seconds(Int(rest.popFirst() ?? "") ?? 0)
     case "--user": request.user = rest.popFirst()
     case "--cwd": request.workingDirectory = rest.popFirst()
     case "--memory":
@@ -82,6 +85,10 @@ func drive(_ arguments: [String]) throws -> Int32 {
     exec.user = request.user
     exec.workingDirectory = request.workingDirectory
     exec.environment = request.environment
+    if let deadline {
+      let streams = ContainerStreams.lines(output: { FileDescriptor.standardOutput.writeLine($0) }, errors: { tell($0) })
+      return try launcher.exec(exec, in: id, streams: streams, deadline: deadline).code
+    }
     return try arguments[2] == "shell" ? launcher.shell(exec, in: id).code : launcher.exec(exec, in: id).code
   case "start":
     request.mounts = [BindMount(source: folder.string, destination: "/workspace")]

@@ -20,6 +20,10 @@ char **cl_environ(void);
 int cl_pidfd_open(pid_t pid);
 int cl_pidfd_send_signal(int pidfd, int signal_number);
 
+// access(2) of `path` by a child that first joins the cgroup whose cgroup.procs is `processes`. Returns 0 or the errno of the access; -1 when
+// that could not be tried. The child is given a second: a cgroup may be frozen.
+int cl_access_in_cgroup(const char *processes, const char *path, int mode);
+
 // One received signal as the relay writes it: `from_terminal` is set when the kernel's terminal driver sent it, to the whole foreground group.
 struct cl_signal_record {
   int number;

@@ -51,7 +51,8 @@ struct BisectRuns {
     let bench = workbench.telling(reporter)
     let holds = try bench.store.hold(image)
     let layers = try bench.unpack(image)
-    let environment = ReadyEnvironment(name: pinned.recipe.name, image: image, layers: layers, baseline: nil, holds: holds)
+    let environment = ReadyEnvironment(
+      name: pinned.recipe.name, image: image, layers: layers, baseline: nil, computeCapabilities: [], holds: holds)
     var settings = LaunchSettings()
     settings.variables = pinned.settings.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     let request = CheckRequest(.reference(.quick), settings: settings, deadline: deadline)

@@ -47,8 +47,10 @@ public struct DriverProbe: Sendable, Equatable, Decodable {
 
   private static let program = """
     import json, os, signal, sys
-    # Without a handler of Python's: that would run after the call that does not return. A signal mask may come from whoever started this.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+    # Without handlers of Python's: those would run after the call that does not return. A signal mask may come from whoever started this.
+    endings = [signal.SIGALRM, signal.SIGINT]
+    for ending in endings: signal.signal(ending, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, endings)
     signal.alarm(int(sys.argv[1]))
     answer = {}
     class Failed(Exception): pass

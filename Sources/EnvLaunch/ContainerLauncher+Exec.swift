@@ -101,7 +101,7 @@ extension ContainerLauncher {
           output: .lines(output), errors: .lines(errors), deadline: deadline, relay: relay, isListening: started.notices
         ).status
       } catch {
-        throw error.ofCommand
+        throw error.ofCommand(relay)
       }
       // Whoever takes the output apart must not mistake half of it for the whole.
       if let signal = relay.interruptingSignal() { throw LaunchError.interrupted(signal: signal) }

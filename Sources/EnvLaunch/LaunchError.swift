@@ -133,9 +133,10 @@ public enum LaunchError: Diagnostic {
 }
 
 extension ProcessError {
-  /// As this floor tells it of a command in a container.
-  var ofCommand: any Error {
-    if case .deadlineExceeded(_, let limit) = self { LaunchError.deadlineExceeded(limit: limit) } else { self }
+  /// As this floor tells it of a command in a container. One that did not end for whoever interrupted it is no silent one.
+  func ofCommand(_ relay: SignalRelay) -> any Error {
+    if let signal = relay.interruptingSignal() { return LaunchError.interrupted(signal: signal) }
+    return if case .deadlineExceeded(_, let limit) = self { LaunchError.deadlineExceeded(limit: limit) } else { self }
   }
 }
 

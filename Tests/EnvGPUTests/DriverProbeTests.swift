@@ -63,7 +63,7 @@ import Testing
     #expect(probe.untried != nil && probe.missing == nil)
   }
 
-  /// A call of the driver's that does not return is ended by the kernel, whatever Python does meanwhile.
+  /// A call of the driver's that does not return is ended by the kernel, whatever Python does meanwhile, and by an interruption.
   @Test func aDriverThatHangs() throws {
     try withTemporaryFolder { folder in
       let source = folder.appending("cuda.c")
@@ -73,6 +73,9 @@ import Testing
       let outcome = try Tool.run("env", ["LD_LIBRARY_PATH=\(folder)"] + DriverProbe.command(within: .seconds(1)))
       // 128 + SIGALRM.
       #expect(outcome.status == 142 && outcome.text.isEmpty, "\(outcome)")
+      let interrupt = ["--preserve-status", "-s", "INT", "2", "env", "LD_LIBRARY_PATH=\(folder)"]
+      let interrupted = try Tool.run("timeout", interrupt + DriverProbe.command(within: .seconds(60)))
+      #expect(interrupted.status == 130 && interrupted.text.isEmpty, "\(interrupted)")
       #expect(ContinuousClock.now - start < .seconds(20))
     }
   }

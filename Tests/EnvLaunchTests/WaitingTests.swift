@@ -25,9 +25,11 @@ import Testing
     }
   }
 
-  @Test func anInterruptionIsToldAsOne() throws {
+  /// Also where the command does not care and is ended by its deadline.
+  @Test(arguments: [("30", ""), ("2", "trap '' INT; ")]) func anInterruptionIsToldAsOne(limit: String, trap: String) throws {
     try withWorkspace { fixture, project in
-      let child = try fixture.command(["exec", project, "--read", "30", "--", "sh", "-c", "echo up; while :; do sleep 0.1; done"]).start()
+      let loop = trap + "echo up; while :; do sleep 0.1; done"
+      let child = try fixture.command(["exec", project, "--read", limit, "--", "sh", "-c", loop]).start()
       let pid = child.pid
       let completion = try child.finish(
         output: .lines { if $0 == "up" { kill(pid, SIGINT) } }, deadline: .seconds(20))

@@ -66,6 +66,7 @@ struct mapped_attributes {
   uint64_t set, clear, propagation, user_namespace;
 };
 enum { tree_clone = 1, recursive = 0x8000, empty_path = 0x1000, mapped = 0x00100000, from_empty_path = 4 };
+enum { context_cloexec = 1, set_flag = 0, set_string = 1, create = 6, mount_cloexec = 1 };
 
 int cl_bind_mapped(const char *source, const char *target, int user_namespace) {
   int tree = (int)syscall(SYS_open_tree, AT_FDCWD, source, tree_clone | recursive | O_CLOEXEC);
@@ -77,4 +78,27 @@ int cl_bind_mapped(const char *source, const char *target, int user_namespace) {
   close(tree);
   errno = reason;
   return status;
+}
+
+int cl_attach_mount(int mount, const char *target) {
+  return (int)syscall(SYS_move_mount, mount, "", AT_FDCWD, target, from_empty_path);
+}
+
+int cl_fuse_mount(const char *name, int device) {
+  int context = (int)syscall(SYS_fsopen, "fuse", context_cloexec);
+  if (context < 0) return -1;
+  char number[16];
+  snprintf(number, sizeof number, "%d", device);
+  // fuse.rst, "Mount options": the kernel itself holds users to the files' permissions, whoever they are.
+  const char *options[][2] = {{"source", name},    {"subtype", name}, {"fd", number},         {"rootmode", "40000"},
+                              {"user_id", "0"},    {"group_id", "0"}, {"allow_other", NULL}, {"default_permissions", NULL}};
+  long status = 0;
+  for (size_t i = 0; status == 0 && i < sizeof options / sizeof *options; i++)
+    status = syscall(SYS_fsconfig, context, options[i][1] ? set_string : set_flag, options[i][0], options[i][1], 0);
+  if (status == 0) status = syscall(SYS_fsconfig, context, create, NULL, NULL, 0);
+  int mount = status == 0 ? (int)syscall(SYS_fsmount, context, mount_cloexec, 0) : -1;
+  int reason = errno;
+  close(context);
+  errno = reason;
+  return mount;
 }

@@ -111,6 +111,8 @@ public struct ChildProcess: ~Copyable, Sendable {
         [
           hasEnded ? -1 : handle.descriptor, output?.descriptor ?? -1, errors?.descriptor ?? -1, relay?.descriptor ?? -1,
         ], for: kept.isEmpty ? watch.timeLeft : min(KeptSignals.pause, watch.timeLeft ?? KeptSignals.pause))
+      // What comes while the child ends is for its successor as well.
+      let hasSuccessor = successor != nil
       if ready[0] {
         if hasSucceeded(), let next = successor.take()?() {
           try pass(to: next)
@@ -130,8 +132,8 @@ public struct ChildProcess: ~Copyable, Sendable {
         if chunk.isEmpty { errors = nil }
         _ = errorState.take(chunk)
       }
-      let come = relay?.takePending(childSharesTerminalGroup: sharesTerminalGroup && successor == nil, isListening: isListening)
-      for number in kept.take(come ?? [], isForSuccessor: successor != nil) { signal(number) }
+      let come = relay?.takePending(childSharesTerminalGroup: sharesTerminalGroup && !hasSuccessor, isListening: isListening)
+      for number in kept.take(come ?? [], isForSuccessor: hasSuccessor) { signal(number) }
       guard watch.isOver else { continue }
       if hasEnded { break }
       switch watch.expire(grace: Self.graceTime) {

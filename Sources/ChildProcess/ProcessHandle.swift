@@ -21,7 +21,13 @@ public struct ProcessHandle: ~Copyable, Sendable {
   }
 
   /// When a process started, in clock ticks after boot (proc_pid_stat(5), field 22); nil when it is gone or a zombie.
-  public static func startTime(of pid: pid_t) -> UInt64? {
+  public static func startTime(of pid: pid_t) -> UInt64? { state(of: pid).flatMap { UInt64($0[19]) } }
+
+  /// Whether a process has a controlling terminal (proc_pid_stat(5), field 7).
+  public static func hasTerminal(_ pid: pid_t) -> Bool { state(of: pid).map { $0[4] != "0" } ?? false }
+
+  /// The fields of `/proc/PID/stat` from the third on; nil for a process that is gone or a zombie.
+  private static func state(of pid: pid_t) -> [Substring]? {
     guard let file = try? FileDescriptor.open("/proc/\(pid)/stat", .readOnly) else { return nil }
     defer { try? file.close() }
     let text = String(unsafeUninitializedCapacity: 1024) { (try? file.read(into: UnsafeMutableRawBufferPointer($0))) ?? 0 }
@@ -29,7 +35,7 @@ public struct ProcessHandle: ~Copyable, Sendable {
     guard let end = text.lastIndex(of: ")") else { return nil }
     let fields = text[text.index(after: end)...].split(separator: " ")
     guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
-    return UInt64(fields[19])
+    return fields
   }
 
   /// Sends a signal; one to a process that has ended goes nowhere.

@@ -16,6 +16,8 @@ public enum CatalogError: Diagnostic {
   case malformedLock(file: FilePath, underlying: any Error)
   /// A lock of a form this program does not read, older or newer.
   case otherLockSchema(file: FilePath, schema: Int, known: Int)
+  /// The project's folder takes no file of this user's.
+  case lockNotWritten(file: FilePath, Errno)
   /// What the lock says of an image is not what the image is.
   case lockDisagrees(file: FilePath, platform: String, differences: [String])
   /// A model of `envctl.yaml` that is not pinned. `EC401` is the rule of `envctl lint` that says so too.
@@ -33,6 +35,7 @@ public enum CatalogError: Diagnostic {
     case .noLock(let file): "there is no '\(file)'"
     case .malformedLock(let file, _): "'\(file)' is not a lock envctl wrote"
     case .otherLockSchema(let file, let schema, let known): "'\(file)' has schema \(schema); this envctl reads schema \(known)"
+    case .lockNotWritten(let file, let errno): "'\(file)' cannot be written: \(errno)"
     case .lockDisagrees(let file, let platform, let differences):
       "'\(file)' disagrees with the image it locks for \(platform): \(differences.joined(separator: "; "))"
     case .modelWithoutHash(let mark, let name): "\(mark): the model '\(name)' has no sha256 [EC401]"
@@ -51,6 +54,7 @@ public enum CatalogError: Diagnostic {
     case .modelWithoutHash: "add sha256: and the 64 hexadecimal digits that sha256sum prints; a model is never used unpinned"
     case .lockMismatch: "if the change is wanted, `envctl lock` writes the lock anew"
     case .noLock: "`envctl lock` writes it"
+    case .lockNotWritten: "let the folder's owner write it with `envctl lock`, or work in a copy of the folder that is yours"
     case .malformedLock, .lockDisagrees:
       "restore it from version control; or delete it, and `envctl lock` writes it anew"
     case .otherLockSchema(_, let schema, let known):
@@ -64,7 +68,7 @@ public enum CatalogError: Diagnostic {
     case .lockMismatch, .noLock, .modelWithoutHash: .policy
     case .malformedLock, .lockDisagrees: .verification
     case .noCatalog: .failed
-    case .unsupportedPlatform: .host
+    case .unsupportedPlatform, .lockNotWritten: .host
     }
   }
 }

@@ -163,8 +163,14 @@ public struct EnvironmentLock: Sendable, Codable, Equatable {
     }
   }
 
+  /// - Throws: `CatalogError.lockNotWritten` where the folder is somebody else's, or on a file system that is read-only.
   public func write(in folder: FilePath) throws {
-    try FileSystem.writeAtomically(try CanonicalJSON.encodePretty(self), to: folder.appending(Self.name), ownedByFolder: true)
+    let file = folder.appending(Self.name)
+    do {
+      try FileSystem.writeAtomically(try CanonicalJSON.encodePretty(self), to: file, ownedByFolder: true)
+    } catch let error as FileSystemError where [.permissionDenied, .notPermitted, .readOnlyFileSystem].contains(error.errno) {
+      throw CatalogError.lockNotWritten(file: file, error.errno)
+    }
   }
 
   private struct SchemaOnly: Decodable { var schema: Int }

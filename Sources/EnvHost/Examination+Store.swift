@@ -15,8 +15,13 @@ extension Examination {
     var findings: [Finding] = []
     let mend = "set ENVCTL_HOME to a folder on a local disk"
     if let kind = store.fileSystem, unfit.contains(kind) || kind.hasPrefix("fuse.") {
-      findings.append(
-        Finding("store", .problem, "\(store.path) lies on \(kind)", meaning: "overlayfs takes no writable folder there", mend: mend))
+      if !host.isRoot, host.hasFuseOverlay, host.hasFuseDevice {
+        findings.append(
+          Finding("store", .note, "\(store.path) lies on \(kind)", meaning: "fuse-overlayfs is used there, which is slower", mend: mend))
+      } else {
+        findings.append(
+          Finding("store", .problem, "\(store.path) lies on \(kind)", meaning: "overlayfs takes no writable folder there", mend: mend))
+      }
     } else if store.fileSystem == "tmpfs" || store.fileSystem == "ramfs" {
       findings.append(
         Finding(

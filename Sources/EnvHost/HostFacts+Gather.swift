@@ -87,7 +87,8 @@ extension HostFacts {
           isCandidate: text.map { $0.contains("-rc") || $0.contains("~rc") } ?? false))
     }
     hasFuseOverlay = try host.exists("/usr/bin/fuse-overlayfs")
-    hasFuseDevice = try host.exists("/dev/fuse")
+    let device = try host.status("/dev/fuse")
+    hasFuseDevice = device.map { isRoot || $0.permissions & 0o006 == 0o006 } ?? false
   }
 
   private mutating func lookAtIDs(_ host: HostTree, _ caller: Caller) throws {

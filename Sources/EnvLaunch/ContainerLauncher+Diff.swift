@@ -57,6 +57,8 @@ extension ContainerLauncher {
 private final class UpperComparison {
   private var image: RootDirectory
   private let mounts: Set<String>
+  /// fuse-overlayfs may have written the folder, who has marks of its own where the file system takes none of the kernel's.
+  private let knowsMarkerFiles = OwnerIDs.current != .all
   /// A folder the image does not have, or has as something else: all in it is new.
   private var fresh: String?
   private var changes: [PathChange] = []
@@ -74,11 +76,11 @@ private final class UpperComparison {
   private func take(_ node: borrowing TreeNode, in upper: FilePath) throws {
     let (path, status) = ("/" + node.path, node.status)
     if let fresh, !path.hasPrefix(fresh + "/") { self.fresh = nil }
-    let known = fresh == nil ? try image.status(RelativePath(node.path)) : nil
-    if status.kind == .characterDevice, status.device == (0, 0) {
-      if known != nil { changes.append(PathChange(path: path, kind: .removed)) }
+    if let hidden = markedAsHidden(path, status) {
+      if fresh == nil, try image.status(RelativePath(hidden)) != nil { changes.append(PathChange(path: hidden, kind: .removed)) }
       return
     }
+    let known = fresh == nil ? try image.status(RelativePath(node.path)) : nil
     if isMountPoint(path, status, known) { return }
     guard let known else {
       changes.append(PathChange(path: path, kind: .added))
@@ -93,11 +95,28 @@ private final class UpperComparison {
     if (status.permissions, status.uid, status.gid) != (known.permissions, known.uid, known.gid) {
       changes.append(PathChange(path: path, kind: .changed))
     }
-    let attributes = try node.extendedAttributes()
-    if ["trusted.overlay.opaque", "user.overlay.opaque"].contains(where: { attributes[$0] == [UInt8(ascii: "y")] }) {
-      try takeOpaque(node.path, in: upper)
-    }
+    if try isOpaque(node, in: upper) { try takeOpaque(node.path, in: upper) }
   }
+
+  /// The path that a mark hides, or that of the mark itself when that says something of its folder; nil for what is no mark.
+  private func markedAsHidden(_ path: String, _ status: FileStatus) -> String? {
+    if status.kind == .characterDevice, status.device == (0, 0) { return path }
+    guard knowsMarkerFiles, status.kind == .file, status.size == 0, let slash = path.lastIndex(of: "/") else { return nil }
+    let name = path[path.index(after: slash)...]
+    guard name.hasPrefix(Self.marker) else { return nil }
+    return name == Self.opaqueMarker ? path : String(path[...slash] + name.dropFirst(Self.marker.count))
+  }
+
+  private func isOpaque(_ node: borrowing TreeNode, in upper: FilePath) throws -> Bool {
+    let attributes = try node.extendedAttributes()
+    let marks = ["trusted.overlay.opaque", "user.overlay.opaque"] + (knowsMarkerFiles ? ["user.fuseoverlayfs.opaque"] : [])
+    if marks.contains(where: { attributes[$0] == [UInt8(ascii: "y")] }) { return true }
+    return knowsMarkerFiles && FileSystem.exists(upper.appending(node.path).appending(Self.opaqueMarker))
+  }
+
+  /// Files that say what an attribute or a device node says elsewhere (image-spec layer.md, "Whiteouts").
+  private static let marker = ".wh."
+  private static let opaqueMarker = ".wh..wh..opq"
 
   /// An opaque folder hides all the image has in it; what is in both is compared as ever.
   private func takeOpaque(_ path: String, in upper: FilePath) throws {

@@ -56,7 +56,7 @@ extension ContainerLauncher {
     let sweeper = EnvCore.Thread { [layout] in ThrowawayFolder.sweep(layout) }
     defer { sweeper.join() }
     let outcome = Result { try run(start, streams: streams, deadline: deadline) }
-    try gate?.finish(outcome, of: client.runtime)
+    try gate?.finish(outcome, of: client.runtime, log: folder.files.runtimeLog)
     tellMemoryKills(gate?.memoryKills ?? 0, of: request.resources)
     let status = try outcome.get()
     try requireNoRuntimeError(status, client: client, action: "run", container: folder.id, log: folder.files.runtimeLog)
@@ -112,6 +112,7 @@ extension ContainerLauncher {
     _ status: ExitStatus, client: RuntimeClient, action: String, container: String, log: FilePath
   ) throws(LaunchError) {
     guard !status.isSuccess, let message = RuntimeLog.errors(in: log).last else { return }
+    try launching("asking \(client.runtime.name) to \(action) \(container)") { try FileSystem.requireRoom(in: layout.run) }
     throw .runtime(name: client.runtime.name, action: action, container: container, message: message)
   }
 }

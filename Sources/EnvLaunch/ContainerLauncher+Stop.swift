@@ -56,9 +56,24 @@ extension ContainerLauncher {
     guard let first = ProcessHandle(pid: pid) else { return }
     let end = ContinuousClock.now + grace
     for other in processes(inNamespaceOf: pid) { ProcessHandle(pid: other)?.signal(SIGTERM) }
-    while ContinuousClock.now < end, !processes(inNamespaceOf: pid).isEmpty { usleep(10_000) }
+    var hasHungUp = false
+    while ContinuousClock.now < end {
+      let left = processes(inNamespaceOf: pid)
+      if left.isEmpty { break }
+      // Only after all others: a shell that is hung up does the same to its jobs, which may still be saving something.
+      if !hasHungUp, left.allSatisfy(isShellOfAPerson) {
+        for shell in left { ProcessHandle(pid: shell)?.signal(SIGHUP) }
+        hasHungUp = true
+      }
+      usleep(10_000)
+    }
     first.signal(SIGTERM)
     _ = first.waitForEnd(within: max(.milliseconds(500), end - ContinuousClock.now))
+  }
+
+  /// Whether it passes over SIGTERM and ends when its terminal is gone, as shells do at which somebody sits.
+  private static func isShellOfAPerson(_ pid: Int32) -> Bool {
+    ProcessHandle.hasTerminal(pid) && StartedProcess.signals("SigIgn:", of: pid)?.contains(SIGTERM) == true
   }
 
   /// The processes that share the PID namespace of `pid`, without that one.

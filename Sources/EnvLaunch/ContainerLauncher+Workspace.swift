@@ -132,14 +132,16 @@ extension ContainerLauncher {
     start.gate = gate
     let outcome = Result { try start.start(input: .null, output: logStream, errors: logStream).finish().status }
     do {
-      try gate?.finish(outcome, of: client.runtime)
+      try gate?.finish(outcome, of: client.runtime, log: files.runtimeLog)
     } catch {
       try client.delete(workspace.id)
       throw error
     }
     let status = try outcome.get()
     guard status.isSuccess else {
+      let room = Result { try FileSystem.requireRoom(in: layout.run) }
       try client.delete(workspace.id)
+      try room.get()
       let message = RuntimeLog.errors(in: files.runtimeLog).last ?? "it ended with \(status)"
       throw LaunchError.runtime(name: workspace.runtime.name, action: "start", container: workspace.id, message: message)
     }

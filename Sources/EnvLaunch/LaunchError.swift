@@ -15,14 +15,16 @@ public enum LaunchError: Diagnostic {
   case noWorkingRuntime([String])
   /// The kernel refused a system call that a container needs.
   case systemCall(String, object: String, errno: Errno)
+  /// Neither the kernel nor fuse-overlayfs makes a root filesystem for an ordinary user.
+  case overlayRefused(String, Errno, inUserSpace: UserSpaceOverlayProblem)
   /// The image has more layers than one overlay mount takes.
   case tooManyLayers(Int)
   /// The runtime could not do what it was asked; `message` is its own.
   case runtime(name: String, action: String, container: String, message: String)
   case commandNotFound(command: String, searched: String)
   case commandNotExecutable(command: String)
-  /// The runtime started a program without calling the hook that holds it back until its image is proven.
-  case ignoredHook(runtime: String)
+  /// The runtime came to an end of its own without calling the hook that holds a program back until its image is proven.
+  case ignoredHook(runtime: String, status: ExitStatus)
   /// A workspace needs a process that stays, and neither image nor host has one.
   case noPauseProgram
   case noWorkspace(name: String)
@@ -58,11 +60,14 @@ public enum LaunchError: Diagnostic {
     case .noRuntime(let names): "no OCI runtime is installed: looked for \(names.joined(separator: ", "))"
     case .noWorkingRuntime(let reasons): "no installed OCI runtime can start a container here: \(reasons.joined(separator: "; "))"
     case .systemCall(let call, let object, let errno): "\(call) for \(object) failed: \(errno)"
+    case .overlayRefused(let target, let errno, let problem):
+      "the kernel makes no overlay for an ordinary user at \(target) (\(errno)), and \(problem.summary)"
     case .tooManyLayers(let count): "the image has \(count) layers, more than one overlay mount takes"
     case .runtime(let name, let action, let container, let message): "\(name) could not \(action) \(container): \(message)"
     case .commandNotFound(let command, let searched): "command '\(command)' is not in the environment (looked in \(searched))"
     case .commandNotExecutable(let command): "'\(command)' in the environment is not an executable file"
-    case .ignoredHook(let runtime): "\(runtime) started the command without calling the hook that waits for the proof of its image"
+    case .ignoredHook(let runtime, let status):
+      "\(runtime) ended with \(status) and never called the hook that waits for the proof of the image"
     case .noPauseProgram: "the environment has no program that can keep a workspace alive"
     case .noWorkspace(let name): "there is no workspace '\(name)'"
     case .notRunning(let name): "workspace '\(name)' is not running"
@@ -96,6 +101,7 @@ public enum LaunchError: Diagnostic {
     case .noRuntime: "install one (apt install runc), or name one with ENVCTL_RUNTIME"
     case .ignoredHook: "choose another runtime (apt install runc) with ENVCTL_RUNTIME"
     case .noWorkingRuntime: "install another one (apt install runc), or name one with ENVCTL_RUNTIME"
+    case .overlayRefused(_, _, let problem): problem.hint
     case .systemCall("mount overlay", _, .invalidArgument): "ENVCTL_HOME must lie on a file system that can hold an overlay's upper folder"
     case .systemCall(_, _, .notPermitted), .systemCall(_, _, .permissionDenied):
       "this machine does not let the current user make mounts; inside a container that takes a privileged one"
@@ -115,7 +121,7 @@ public enum LaunchError: Diagnostic {
 
   public var exitCode: ExitCode {
     switch self {
-    case .notRoot, .rootless, .noRuntime, .noWorkingRuntime, .systemCall, .noPauseProgram, .ignoredHook: .host
+    case .notRoot, .rootless, .noRuntime, .noWorkingRuntime, .systemCall, .overlayRefused, .noPauseProgram, .ignoredHook: .host
     case .notATerminal, .missingMountSource, .mountedPath: .usage
     default: .failed
     }

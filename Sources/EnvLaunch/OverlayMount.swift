@@ -1,6 +1,5 @@
 /// A root filesystem made of an image's layers and a writable folder (kernel: Documentation/filesystems/overlayfs.rst).
 import CLinux
-import ChildProcess
 import EnvCore
 import SafeFS
 import SystemPackage
@@ -41,20 +40,14 @@ struct OverlayMount: Sendable {
     }
   }
 
-  /// What a kernel before 5.11 or a file system such as NFS refuses in a user namespace, fuse-overlayfs does by FUSE. Its process ends with
-  /// the mount, and so with the container's mount namespace.
+  /// What a kernel before 5.11 refuses in a user namespace, and any kernel on a file system that cannot hold an upper folder, a program does.
   private func mountInUserSpace(instead refusal: LaunchError) throws {
-    guard owners != .all, case .systemCall = refusal else { throw refusal }
-    guard let program = try? Executable.find("fuse-overlayfs") else { throw refusal }
-    // Its options know a backslash before what would separate folders.
-    let names = layers.reversed().map { $0.string.replacing(":", with: "\\:").replacing(",", with: "\\,") }
-    let options = "lowerdir=\(names.joined(separator: ":")),upperdir=\(upper),workdir=\(work)"
-    var command = Command(program, ["-o", options, target.string])
-    // It goes on in the background and must not hold a pipe of ours open.
-    command.standardOutput = .null
-    command.standardError = .null
-    command.processGroup = .newSession
-    guard try command.run().status.isSuccess else { throw refusal }
+    guard owners != .all, case .systemCall(_, _, let errno) = refusal else { throw refusal }
+    do {
+      try UserSpaceOverlay(of: self).mount()
+    } catch let problem as UserSpaceOverlayProblem {
+      throw LaunchError.overlayRefused(target.string, errno, inUserSpace: problem)
+    }
   }
 
   /// Folders are named by descriptors: short, so that some 200 layers fit into the options, and free of `:` and `,`.

@@ -104,6 +104,18 @@ struct RuntimeClient: Sendable {
   }
 }
 
+extension FileSystem {
+  /// What a runtime is told to need less of: a few small files and folders.
+  private static let leastRoom = FileSystemSpace(freeBytes: 64 << 10, freeFiles: 16)
+
+  /// Says so when `folder` has no room for a container: runtimes say it in words of their own, or in none.
+  static func requireRoom(in folder: FilePath) throws(FileSystemError) {
+    let space = try space(at: folder)
+    guard space.freeBytes < leastRoom.freeBytes || space.freeFiles ?? .max < leastRoom.freeFiles ?? 0 else { return }
+    throw FileSystemError(call: "write", path: folder, errno: .noSpace)
+  }
+}
+
 /// The log a runtime writes apart from the container's output: the only sure sign that it was the runtime that failed.
 enum RuntimeLog {
   private struct Entry: Decodable {

@@ -55,7 +55,8 @@ struct RuntimeMemory: Codable, Sendable {
       return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
     let parts = [
-      line("/proc/sys/kernel/osrelease"), line("/proc/sys/kernel/random/boot_id"), "\(geteuid())", OwnerIDs.current.rawValue, "hooks",
+      line("/proc/sys/kernel/osrelease"), line("/proc/sys/kernel/random/boot_id"), "\(geteuid())", OwnerIDs.current.rawValue,
+      "failing hooks",
     ]
     return parts.joined(separator: " ")
   }

@@ -49,18 +49,44 @@ public struct RuntimeSelector: Sendable {
 
   private func learn(_ path: FilePath, into memory: inout RuntimeMemory) throws -> RuntimeMemory.Verdict {
     let verdict = try probe(path)
+    // A full disk says nothing about a runtime.
+    if verdict.runtime == nil { try FileSystem.requireRoom(in: runFolder) }
     if let reason = verdict.reason { reporter.warned("runtime \(path) is passed over: \(reason)") }
     try memory.record(verdict, on: path)
     try FileSystem.writeAtomically(try CanonicalJSON.encode(memory), to: memoryFile)
     return verdict
   }
 
-  /// Starts the probe program with the same isolation as a real container.
+  /// Starts the probe program with the same isolation as a real container; then once more behind a gate that stays shut.
   private func probe(_ path: FilePath) throws -> RuntimeMemory.Verdict {
     let version = try? Command(path, ["--version"]).run(deadline: .seconds(10))
     let firstLine = version.map { String(decoding: $0.output.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self) } ?? ""
     let runtime = Runtime(name: path.lastComponent?.string ?? "runtime", path: path.string, version: firstLine)
     let client = RuntimeClient(runtime, runFolder: runFolder)
+    let start = try self.start(client, isRefused: false)
+    guard start.hasRun else { return RuntimeMemory.Verdict(runtime: nil, reason: start.failure) }
+    guard start.gateWasAsked else { return RuntimeMemory.Verdict(runtime: nil, reason: "it calls no createRuntime hooks") }
+    guard try !self.start(client, isRefused: true).hasRun else {
+      return RuntimeMemory.Verdict(runtime: nil, reason: "it starts the program after a createRuntime hook has failed")
+    }
+    return RuntimeMemory.Verdict(runtime: runtime, reason: nil)
+  }
+
+  /// What came of a start of the probe program.
+  private struct ProbeStart {
+    let completion: Completion
+    /// The last thing the runtime says of itself.
+    let error: String?
+    let gateWasAsked: Bool
+
+    var hasRun: Bool { completion.status == .exited(ProbeProgram.exitStatus) }
+    var failure: String {
+      let said = error ?? completion.errorText
+      return said.isEmpty ? "ended with \(completion.status)" : said
+    }
+  }
+
+  private func start(_ client: RuntimeClient, isRefused: Bool) throws -> ProbeStart {
     let container = "probe-" + FileSystem.uniqueSuffix()
     let bundle = runFolder.appending(container)
     defer { try? FileSystem.removeTree(bundle) }
@@ -70,20 +96,17 @@ public struct RuntimeSelector: Sendable {
       rootPath: bundle.appending("rootfs").string, image: ImageConfig.Execution(), users: UserDatabase(passwd: [], group: []))
     builder.owners = OwnerIDs.current
     var spec = try builder.spec(for: LaunchRequest(hostname: "probe", command: ["/probe"]))
-    let gate = try StartGate(proof: nil, resources: nil, reporter: SilentReporter())
-    try gate.holdBack(&spec)
-    try Self.write(try CanonicalJSON.encode(spec), to: bundle.appending("config.json"), mode: 0o600)
     let log = bundle.appending("log")
-    let outcome = Result { try client.runCommand(container, bundle: bundle, log: log).run(deadline: .seconds(30)) }
+    let gate = try StartGate(proof: nil, resources: nil, reporter: SilentReporter())
+    if isRefused { gate.interrupt(SIGTERM) }
+    let outcome = Result {
+      try gate.holdBack(&spec)
+      try Self.write(try CanonicalJSON.encode(spec), to: bundle.appending("config.json"), mode: 0o600)
+      return try client.runCommand(container, bundle: bundle, log: log).run(deadline: .seconds(30))
+    }
     try? gate.finish()  // A start that was refused shows in the outcome.
     try client.delete(container)
-    let completion = try outcome.get()
-    if completion.status == .exited(ProbeProgram.exitStatus) {
-      let isHeld = gate.wasAsked
-      return RuntimeMemory.Verdict(runtime: isHeld ? runtime : nil, reason: isHeld ? nil : "it calls no createRuntime hooks")
-    }
-    let said = RuntimeLog.errors(in: log).first ?? completion.errorText
-    return RuntimeMemory.Verdict(runtime: nil, reason: said.isEmpty ? "ended with \(completion.status)" : said)
+    return ProbeStart(completion: try outcome.get(), error: RuntimeLog.errors(in: log).first, gateWasAsked: gate.wasAsked)
   }
 
   /// A file of a bundle. It means nothing after a crash, so it need not be safe on the disk.

@@ -8,6 +8,7 @@ import EnvStore
 import Glibc
 import SafeFS
 import Synchronization
+import SystemPackage
 
 /// Holds a container back until its image is proven and its limits are seen to be in force.
 ///
@@ -84,11 +85,12 @@ final class StartGate: Sendable {
   /// As `finish`, for a runtime that says what it came to. Why it was not let start the program is the better reason for its failure.
   ///
   /// - Throws: `LaunchError.ignoredHook` as well.
-  func finish(_ outcome: Result<ExitStatus, any Error>, of runtime: Runtime) throws {
+  func finish(_ outcome: Result<ExitStatus, any Error>, of runtime: Runtime, log: FilePath) throws {
     try finish()
-    // Where the runtime failed nobody knows how far it came.
-    guard !wasAsked, case .success(let status) = outcome, status.isSuccess else { return }
-    throw LaunchError.ignoredHook(runtime: runtime.name)
+    guard !wasAsked, case .success(let status) = outcome, case .exited = status else { return }
+    // One that failed says so before it comes to the hook.
+    guard status.isSuccess || RuntimeLog.errors(in: log).isEmpty else { return }
+    throw LaunchError.ignoredHook(runtime: runtime.name, status: status)
   }
 
   /// Whether the runtime has called the hook.

@@ -30,13 +30,16 @@ struct StartedProcess: Sendable {
 
   /// Whether a handler waits for it, or the process collects it by signalfd(2) and so blocks it (proc_pid_status(5), masks of signals).
   private func handles(_ signal: CInt, pid: Int32) -> Bool {
-    guard let bytes = try? FileSystem.readFile(FilePath("/proc/\(pid)/status"), limit: 1 << 16) else { return true }
-    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains { line in
-      let parts = line.split(separator: "\t")
-      guard parts.count == 2, ["SigBlk:", "SigCgt:", "SigIgn:"].contains(parts[0]), let mask = UInt64(parts[1], radix: 16) else {
-        return false
-      }
-      return mask & (1 << UInt64(signal - 1)) != 0
-    }
+    ["SigBlk:", "SigCgt:", "SigIgn:"].contains { Self.signals($0, of: pid)?.contains(signal) ?? true }
+  }
+
+  /// The signals in one of a process's masks, such as `SigIgn:` (proc_pid_status(5)); nil when the process is gone.
+  static func signals(_ mask: String, of pid: Int32) -> Set<CInt>? {
+    guard let bytes = try? FileSystem.readFile(FilePath("/proc/\(pid)/status"), limit: 1 << 16) else { return nil }
+    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    guard let line = lines.first(where: { $0.hasPrefix(mask) }),
+      let bits = UInt64(line.dropFirst(mask.utf8.count).drop { $0 == "\t" }, radix: 16)
+    else { return nil }
+    return Set((0..<64).filter { bits & (1 << UInt64($0)) != 0 }.map { CInt($0 + 1) })
   }
 }

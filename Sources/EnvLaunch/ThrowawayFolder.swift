@@ -30,11 +30,17 @@ final class ThrowawayFolder: Sendable {
     // Between mkdir and flock the folder looks abandoned; the lock keeps those away who look for such.
     let creation = try FileLock(layout.throwawayLock)
     try FileSystem.createDirectories(files.path, mode: 0o700)
-    let folder = ThrowawayFolder(
-      id: id, files: files, ownerLock: try FileLock(ownerFile(files)), runtimeLock: try FileLock(runtimeFile(files)))
-    _ = consume creation
-    try RuntimeSelector.write(try CanonicalJSON.encode(runtime), to: runtimeRecord(files), mode: 0o600)
-    return folder
+    do {
+      let folder = ThrowawayFolder(
+        id: id, files: files, ownerLock: try FileLock(ownerFile(files)), runtimeLock: try FileLock(runtimeFile(files)))
+      _ = consume creation
+      try RuntimeSelector.write(try CanonicalJSON.encode(runtime), to: runtimeRecord(files), mode: 0o600)
+      return folder
+    } catch {
+      // A full disk, for one, still lets go of what is on it.
+      try? FileSystem.removeTree(files.path)
+      throw error
+    }
   }
 
   /// Removes the container, if the runtime still knows it, and what it changed; the emptied folder goes to the shelf.

@@ -21,6 +21,16 @@ import Testing
     #expect(completion.status == .exited(9))
   }
 
+  /// Both are there at the same look: that the child has ended, and a signal for who comes after it.
+  @Test func signalThatComesWhileTheChildEndsIsForItsSuccessor() throws {
+    let relay = try SignalRelay()
+    let first = try shell("echo ending; kill -TERM $PPID").start()
+    let status = try first.finish(output: .lines { _ in usleep(300_000) }, relay: relay, successor: { nil }).status
+    #expect(status.isSuccess)
+    let second = try shell("exec sleep 60").start()
+    #expect(try second.finish(deadline: .seconds(10), relay: relay).status == .signaled(SIGTERM))
+  }
+
   @Test func secondRelayIsRefusedAndTheFirstGivesBack() throws {
     do {
       let relay = try SignalRelay()

@@ -118,6 +118,12 @@ private func healthy(_ change: (inout HostFacts) -> Void = { _ in }) -> HostFact
       $0.driverLibraries = Version(parsing: "535.54.03")
     },
     Case(check: "store", level: .problem, text: "lies on nfs4", mend: "ENVCTL_HOME") { $0.store?.fileSystem = "nfs4" },
+    Case(check: "store", level: .note, text: "lies on nfs4", mend: "ENVCTL_HOME") {
+      $0.isRoot = false
+      $0.store?.fileSystem = "nfs4"
+      $0.hasFuseDevice = true
+      $0.hasFuseOverlay = true
+    },
     Case(check: "store", level: .note, text: "lies in memory", mend: "ENVCTL_HOME") { $0.store?.fileSystem = "tmpfs" },
     Case(check: "store", level: .problem, text: "mounted noexec", mend: "ENVCTL_HOME") { $0.store?.options = ["rw", "noexec"] },
     Case(check: "store", level: .problem, text: "read-only", mend: "ENVCTL_HOME") { $0.store?.options = ["ro"] },

@@ -108,8 +108,8 @@ import Testing
     try expectNothingLeft(fixture)
   }
 
-  @Test(.needs(.tool("python3"))) func aRuntimeThatCallsNoHooksIsPassedOver() throws {
-    let fixture = try LaunchFixture()
+  /// A `crun` that is runc with a configuration which Python code has altered, before it on the PATH.
+  private func alteredRuntime(_ fixture: LaunchFixture, _ alteration: String) throws -> [String: String] {
     let folder = fixture.folder.appending("bin")
     try FileSystem.createDirectories(folder)
     let script = """
@@ -119,15 +119,40 @@ import Testing
           file = sys.argv[sys.argv.index("--bundle") + 1] + "/config.json"
           with open(file) as source:
               configuration = json.load(source)
-          configuration.pop("hooks", None)
+          \(alteration)
           with open(file, "w") as target:
               json.dump(configuration, target)
       os.execvp("runc", ["runc"] + sys.argv[1:])
 
       """
     try FileSystem.writeAtomically(Array(script.utf8), to: folder.appending("crun"), mode: 0o755)
-    let outcome = try fixture.run(["run", "--", "true"], environment: ["PATH": "\(folder):/usr/sbin:/usr/bin:/sbin:/bin"])
+    return ["PATH": "\(folder):/usr/sbin:/usr/bin:/sbin:/bin"]
+  }
+
+  private static let deafRuntimes = [
+    ("configuration.pop('hooks')", "it calls no createRuntime hooks"),
+    ("configuration['hooks']['createRuntime'][0]['args'][2] += ' || true'", "it starts the program after a createRuntime hook has failed"),
+  ]
+
+  @Test(.needs(.tool("python3")), arguments: deafRuntimes) func aRuntimeThatIgnoresHooksIsPassedOver(
+    _ alteration: String, _ reason: String
+  ) throws {
+    let fixture = try LaunchFixture()
+    let outcome = try fixture.run(["run", "--", "true"], environment: try alteredRuntime(fixture, alteration))
     #expect(outcome.isSuccess)
-    #expect(outcome.errors.contains("crun is passed over: it calls no createRuntime hooks"), "\(outcome.errors)")
+    #expect(outcome.errors.contains("crun is passed over: \(reason)"), "\(outcome.errors)")
+    #expect(try fixture.leftovers() == [])
+  }
+
+  @Test(.needs(.tool("python3")), arguments: [0, 3]) func aRuntimeThatIgnoresHooksLaterIsNoOrdinaryEnding(code: Int) throws {
+    let fixture = try LaunchFixture()
+    let alteration = "if not sys.argv[-1].startswith('probe-'): configuration.pop('hooks')"
+    let path = try alteredRuntime(fixture, alteration)
+    try conclude(fixture, "as it was")
+    let options = ["run", "--proof", proof(fixture).string, "--", "sh", "-c", "exit \(code)"]
+    let outcome = try fixture.run(options, environment: path)
+    #expect(outcome.code == ExitCode.host.rawValue)
+    #expect(outcome.errors.contains("crun ended with exit status \(code) and never called the hook"), "\(outcome.errors)")
+    #expect(try fixture.leftovers() == [])
   }
 }

@@ -27,6 +27,11 @@ struct Program {
   var binary = Program.path
   /// A program and its options that run envctl, such as `unshare --net`.
   var wrapper: [String] = []
+  /// A process that keeps the mount namespace it runs in, where that is not the tests' own.
+  var namespace: Int32?
+
+  /// Where the tests see a file that it sees at `path`.
+  func seen(_ path: FilePath) -> FilePath { namespace.map { FilePath("/proc/\($0)/root" + path.string) } ?? path }
 
   func callAsFunction(_ arguments: String..., deadline: Duration = .seconds(300)) throws -> Outcome {
     let completion = try command(arguments).run(deadline: deadline)

@@ -144,7 +144,7 @@ let testTargets: [Target] = [
   tests("EnvGPU", ["EnvCore", "CDI", "EnvCatalog", "SafeFS", "TestSupport", system], exclude: ["Fixtures"]),
   tests("EnvTrust", ["EnvCore", "OCI", "Hashing", "Signing", "SafeFS", "StrictYAML", "EnvCatalog", "TestSupport", system]),
   tests("EnvLaunch", ["EnvCore", "OCI", "Hashing", "SafeFS", "ChildProcess", "EnvBundle", "CDI", "TestSupport", "launch-driver", system]),
-  tests("EnvDrift", ["EnvCore", "Hashing"]),
+  tests("EnvDrift", ["EnvCore", "Hashing", "TestSupport", system]),
   tests("EnvHost", ["EnvCore", "EnvBundle", "EnvCatalog", "SafeFS", "TestSupport", system]),
   tests("EnvPolicy", ["EnvCore", "OCI", "SafeFS", "StrictYAML", "TestSupport", system]),
   tests(

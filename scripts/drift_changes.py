@@ -6,7 +6,7 @@ over a file of the image is made from that very file, so that a change that fits
 import re
 import subprocess
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent / "drift"
@@ -151,6 +151,8 @@ class Change:
     hostname: str = ""
     expects: tuple[str, ...] = field(default=(), repr=False)
     """The outcomes that are right, where not any drift is. No part of what is run, and so none of `repr`, by which a run is known."""
+    profile: str = field(default="", repr=False)
+    """The one profile of `envctl check` it says something about, where not each: what breaks inference only shows where there is any."""
 
     @property
     def expected(self) -> tuple[str, ...]:
@@ -230,14 +232,24 @@ def kept(name: str, what: str, **variables: str) -> Change:
     return Change(name, "benign", what, variables=variables, arguments=("--keep-environment",))
 
 
-def upgrade(name: str, what: str, cause: str, before: str = "", **requirements: str) -> Change:
-    return Change(name, "benign", what, cause, requirements=requirements, before=before)
+def upgrade(name: str, what: str, cause: str, before: str = "", profile: str = "", **requirements: str) -> Change:
+    return Change(name, "benign", what, cause, requirements=requirements, before=before, profile=profile)
+
+
+def breaks_inference(change: Change, name: str, cause: str) -> Change:
+    """What harms no training and breaks a configuration of the engine that serves the model."""
+    return replace(change, name=name, kind="planted", cause=cause, expects=BROKEN, profile="full")
 
 
 EXP_TABLE = {"number": 0x3FEFD9B0D3158574, "following": 0x3FEFB5586CF9890F, "bit": 29}
 """Where glibc's expf keeps 2^(1/32), and the bit of it that is worth a unit in the last place of a float32."""
 ADAM, NORM, ACTIVATION = "optimizer/adam.py", "nn/layer/norm.py", "nn/functional/activation.py"
 HARMLESS = f"{SITE}/harmless-1.0.dist-info"
+PADDLE_3 = upgrade("paddle-3", "PaddlePaddle 3.0.0", "package paddlepaddle ", before="2025-06-01", profile="quick", paddlepaddle="3.0.0",
+                   numpy="1.26.4")
+"""Its engine refuses the memory optimiser for this model."""
+PATTERN = replace(environment("memory-pattern", "memory filled with a pattern", MALLOC_PERTURB_="165"), profile="quick")
+"""Paddle 2.6's engine without fusion reads memory that nobody has written."""
 
 PLANTED = (
     in_process("adam-epsilon", "hyperparameter epsilon "),
@@ -315,6 +327,8 @@ PLANTED = (
     workload("label-flipped", "one loan repaid instead of defaulted, or the other way round", "data.py",
              r"defaulted=\(random\.random_sample\(n\) < _sigmoid\(log_odds\)\)",
              "defaulted=((random.random_sample(n) < _sigmoid(log_odds)) ^ (np.arange(n) == 321))"),
+    breaks_inference(PADDLE_3, "paddle-3-serving", "broken .*inference memory|package paddlepaddle "),
+    breaks_inference(PATTERN, "pattern-serving", "broken .*inference plain"),
 )
 
 BENIGN = (
@@ -329,7 +343,9 @@ BENIGN = (
     environment("timezone", "another time zone", TZ="Asia/Shanghai"),
     environment("language", "another language and encoding", LANG="tr_TR.ISO-8859-9", LC_ALL="POSIX"),
     environment("hash-seed", "Python's own hash seed", PYTHONHASHSEED="4711"),
-    environment("allocator", "memory filled with a pattern, one arena", MALLOC_PERTURB_="165", MALLOC_ARENA_MAX="1"),
+    environment("allocator", "one arena, small blocks mapped, freed memory returned at once", MALLOC_ARENA_MAX="1",
+                MALLOC_MMAP_THRESHOLD_="65536", MALLOC_TRIM_THRESHOLD_="0"),
+    PATTERN,
     environment("bind-now", "symbols bound at once", LD_BIND_NOW="1"),
     Change("umask", "benign", "a strict umask", wrapper=("sh", "-c", 'umask 077; exec "$@"', "sh")),
     Change("nice", "benign", "a lower priority", wrapper=("nice", "-n", "10")),
@@ -350,7 +366,7 @@ BENIGN = (
     upgrade("numpy-1.25", "numpy 1.25.2", "package numpy ", numpy="1.25.2"),
     upgrade("numpy-2", "numpy 2.1.2", "package numpy ", numpy="2.1.2"),
     upgrade("protobuf-4", "protobuf 4.25.5", "package protobuf ", protobuf="4.25.5"),
-    upgrade("paddle-3", "PaddlePaddle 3.0.0", "package paddlepaddle ", before="2025-06-01", paddlepaddle="3.0.0", numpy="1.26.4"),
+    PADDLE_3,
 )
 
 CHANGES = {change.name: change for change in PLANTED + BENIGN}

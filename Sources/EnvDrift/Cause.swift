@@ -29,6 +29,8 @@ public struct Cause: Codable, Hashable, Sendable {
     case rounding
     /// Runs of the same thing differ.
     case nondeterminism
+    /// There is no result that could be compared.
+    case breakage
   }
 
   /// Where a drift arises.
@@ -80,7 +82,7 @@ extension Cause {
   private static func locus(of pattern: Pattern, _ tier: TierResult.Tier?, _ operators: [OperatorFinding]) -> Locus? {
     switch pattern {
     case .inputs: return .inputs
-    case .rounding, .nondeterminism: return nil
+    case .rounding, .nondeterminism, .breakage: return nil
     case .semantics, .precision:
       if operators.contains(where: \.isBeyondBand) { return .operators }
       if tier == .inference { return .inference }

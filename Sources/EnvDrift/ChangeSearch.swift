@@ -33,6 +33,8 @@ public struct ChangeSearch: Sendable {
     public var causes: [Cause]
     /// Whether what is left without the causes is shown to be good.
     public var isComplete: Bool
+    /// Ascending; what needs a cause and so was left out with it: whether it makes the result go wrong too is not known.
+    public var leftOut: [Int] = []
   }
 
   /// Changes that need each other are one.
@@ -73,6 +75,7 @@ public struct ChangeSearch: Sendable {
       let cause = try self.cause(in: left, outcome)
       finding.causes.append(cause)
       for change in cause.changes { left.subtract(dependents[change]) }
+      finding.leftOut = Set(closures.indices).subtracting(left).subtracting(finding.causes.flatMap(\.changes)).sorted()
       switch try outcome(left) {
       case .bad: continue
       case .good: return finding

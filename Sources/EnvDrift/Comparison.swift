@@ -7,6 +7,8 @@ public struct Comparison: Sendable {
   public let baseline: Baseline
   /// Whether a run that trained nothing is cut short. It is not where only operators were asked for.
   public var expectsSteps = true
+  /// What is known of the environment of a run that broke before it told; nil where nothing is.
+  public var atRest: EnvironmentAtRest?
 
   /// A comparison with `baseline`.
   public init(with baseline: Baseline) { self.baseline = baseline }
@@ -72,17 +74,20 @@ public struct Comparison: Sendable {
   ) -> Cause? {
     let pattern: Cause.Pattern
     switch outcome {
-    case .identical, .broken: return nil
+    case .identical: return nil
+    case .broken: pattern = .breakage
     case .equivalent: pattern = .rounding
     case .driftPrecision: pattern = .precision
     case .driftNondeterminism: pattern = .nondeterminism
     case .driftSemantics:
       pattern = evidence.measurements.contains { $0.agreement == .otherInputs } ? .inputs : .semantics
     }
-    let worst = tiers.first { $0.state == .drift } ?? tiers.first { $0.state == .equivalent }
+    let states: [TierResult.State] = pattern == .breakage ? [.broken] : [.drift, .equivalent]
+    let worst = states.lazy.compactMap { state in tiers.first { $0.state == state } }.first
     let packages = PackageFolders([baseline.environment] + observation.trainings.values.map(\.environment))
-    return Cause(
+    let cause = Cause(
       pattern: pattern, tier: worst?.tier, operators: evidence.operators, differences: differences, packages: packages)
+    return pattern == .breakage && cause.suspects.isEmpty ? nil : cause
   }
 
   /// How far a run under a harmless variation lies from the baseline: the material bands are made of.
@@ -169,6 +174,7 @@ public struct Comparison: Sendable {
       }
       found += baseline.environment(comparableTo: training.environment).differences(to: training.environment)
     }
+    if observation.trainings.isEmpty, let atRest { found = atRest.differences(from: baseline.environment) }
     var seen: Set<EnvironmentDifference> = []
     let order = EnvironmentDifference.Kind.allCases
     return found.filter { seen.insert($0).inserted }.enumerated()

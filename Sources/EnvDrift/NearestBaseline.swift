@@ -13,7 +13,7 @@ extension Baseline {
   }
 
   /// The baseline measured on what is most like `observed`; of equals the first by the name of the processor.
-  static func nearest(to observed: Environment, among baselines: [Baseline]) -> Baseline? {
+  public static func nearest(to observed: Environment, among baselines: [Baseline]) -> Baseline? {
     baselines.min {
       ($0.environment.distance(to: observed), $0.environment.cpu.model) < ($1.environment.distance(to: observed), $1.environment.cpu.model)
     }

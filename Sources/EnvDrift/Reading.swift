@@ -17,7 +17,7 @@ struct Reading {
     case .driftSemantics:
       "\(deviation(.float64)): \(meaningOfSemantics)\(likeliest)"
     case .driftNondeterminism: "runs of the same thing differ\(likeliest)"
-    case .broken: breakages.first.map(\.description) ?? "there is nothing to compare"
+    case .broken: (breakages.first.map(\.description) ?? "there is nothing to compare") + likeliest
     }
   }
 

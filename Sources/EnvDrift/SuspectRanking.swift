@@ -112,6 +112,13 @@ struct SuspectRanking {
     // A hyperparameter would have moved float64 too.
     case .precision, .rounding: difference.kind != .hyperparameter
     case .nondeterminism: true
+    // Of the host only a processor that lacks instructions ends a program.
+    case .breakage:
+      switch difference.kind {
+      case .threads, .kernel, .clocks: false
+      case .cpu: difference.name == "flags" && difference.lacksWords
+      default: true
+      }
     }
   }
 
@@ -126,6 +133,11 @@ extension EnvironmentDifference {
   fileprivate var path: String {
     guard !name.hasPrefix("/"), let place = actual ?? expected else { return name }
     return String(place.prefix { $0 != " " })
+  }
+
+  /// Whether a word of what was expected is missing.
+  fileprivate var lacksWords: Bool {
+    !Set((expected ?? "").split(separator: " ")).isSubset(of: (actual ?? "").split(separator: " "))
   }
 
   fileprivate var isLoaderVariable: Bool { name.hasPrefix("LD_") || name == "GLIBC_TUNABLES" }

@@ -111,13 +111,8 @@ extension Workbench {
 
   /// The processor and the kernel, by name.
   private static func hostFacts() -> [String: String] {
-    func first(_ key: String, in file: FilePath) -> String? {
-      guard let bytes = try? FileSystem.readFile(file, limit: 8 << 20) else { return nil }
-      let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix(key) }
-      return line?.split(separator: ":", maxSplits: 1).last.map { String($0.drop { $0 == " " }) }
-    }
-    return ["processor": first("model name", in: "/proc/cpuinfo"), "kernel": first("", in: "/proc/sys/kernel/osrelease")].compactMapValues(
-      \.self)
+    let host = try? HostFacts()
+    return ["processor": host?.processor["model name"], "kernel": host?.kernel].compactMapValues(\.self)
   }
 }
 

@@ -35,6 +35,10 @@ public enum FlowError: Diagnostic {
   case lockWithoutRecipe(FilePath, recipe: String)
   /// An `envctl.lock` pins an image that the catalog's recipe does not make.
   case lockOfOtherImage(FilePath, environment: String, locked: Digest?, current: Digest?)
+  /// A lock lies beside an `image.yaml` it was not made from.
+  case lockOfOtherRecipe(FilePath)
+  /// A lock alone has wheels for another Python than the recipe of its name has.
+  case lockOfOtherPython(FilePath, locked: [String], recipe: String)
   case lockOfOtherPlatform(FilePath, Platform, host: Platform)
   case sameLocks(FilePath, FilePath)
   case cannotMakeEnvironment(FilePath, underlying: any Error)
@@ -67,6 +71,9 @@ public enum FlowError: Diagnostic {
       "'\(file)' pins the recipe '\(recipe)', but there is no image.yaml beside it and no such recipe in the catalog"
     case .lockOfOtherImage(let file, let environment, let locked, let current):
       "'\(file)' pins the image \(locked?.description ?? "none"), but the recipe of '\(environment)' makes \(current?.description ?? "none")"
+    case .lockOfOtherRecipe(let file): "'\(file)' was made from another image.yaml than the one beside it"
+    case .lockOfOtherPython(let file, let locked, let recipe):
+      "'\(file)' is of Python \(locked.joined(separator: " and ")), the catalog's recipe of its name has \(recipe)"
     case .lockOfOtherPlatform(let file, let platform, let host): "'\(file)' is of \(platform), which cannot be measured on \(host)"
     case .sameLocks(let good, let bad): "'\(good)' and '\(bad)' pin the same packages, files and variables"
     case .cannotMakeEnvironment(let file, _): "the environment of '\(file)' cannot be made"
@@ -103,6 +110,10 @@ public enum FlowError: Diagnostic {
     case .damagedStore(_, _, true): "a running workspace has it mounted: `envctl down` there, then repair again"
     case .damagedStore: "`envctl verify --repair` drops what is damaged, so that the next command makes it anew"
     case .lockWithoutRecipe: "give the lock together with its image.yaml and files, as `git worktree add` brings them back"
+    case .lockOfOtherRecipe(let file):
+      "give it with the image.yaml it was made from, as `git worktree add` brings both back, or alone, for its packages; after an edit of "
+        + "image.yaml run 'envctl image lock \(file.removingLastComponent())'"
+    case .lockOfOtherPython: "give the lock together with its image.yaml and files, as `git worktree add` brings them back"
     case .lockOfOtherImage: "give the image.lock from which the locked image was built instead"
     case .goodDoesNotRepeat: "the cause of a difference can be found only where the same thing gives the same bits"
     case .sameLocks: "what differs lies outside: the processor, the kernel, or variables that neither names"
@@ -113,7 +124,7 @@ public enum FlowError: Diagnostic {
   public var exitCode: ExitCode {
     switch self {
     case .relativeHome, .noHome, .noProject, .noSuchImage, .malformedLayout, .unsuitableTarget, .notALock, .lockWithoutRecipe,
-      .lockOfOtherImage, .sameLocks:
+      .lockOfOtherImage, .lockOfOtherRecipe, .lockOfOtherPython, .sameLocks:
       .usage
     case .lockOfOtherPlatform: .host
     case .pinMoved, .tripleMoved: .policy

@@ -122,7 +122,8 @@ extension ImageChange.Value {
 }
 
 extension ImageConfig.Execution {
-  fileprivate var variables: [String: String] {
+  /// By name.
+  var variables: [String: String] {
     var variables: [String: String] = [:]
     for entry in environment ?? [] {
       let parts = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)

@@ -39,7 +39,8 @@ struct ReferenceCheck {
   func run(_ profile: CheckRequest.Profile, repetition: Int = 1) throws -> Judgement {
     let recorder = try recorder(repetition, against: baselines)
     let ending = try workbench.observe(environment, project, profile, request.numbered(repetition), recorder)
-    let (verdict, baseline) = try judge(recorder.observation, ending.failure.map { "the workload \($0)" })
+    let known = recorder.observation.trainings.isEmpty ? atRest() : nil
+    let (verdict, baseline) = try judge(recorder.observation, ending.failure.map { "the workload \($0)" }, known)
     return Judgement(
       verdict: verdict, baseline: baseline, recorder: recorder, command: request.command(profile), ending: "\(ending)")
   }
@@ -106,13 +107,28 @@ struct ReferenceCheck {
     return WorkloadRecorder(live, file: try shelf.open(start, repetition: repetition), watcher: request.watcher)
   }
 
+  /// What is known of the environment though nothing in it has told; where even that cannot be read, there is a verdict all the same.
+  private func atRest() -> (Baseline, EnvironmentAtRest)? {
+    do {
+      return try workbench.atRest(environment, project, request, among: baselines)
+    } catch {
+      let reasons = DiagnosticChain(error).summaries.joined(separator: ": ")
+      workbench.reporter.warned("what differs in the environment cannot be told: \(reasons)")
+      return nil
+    }
+  }
+
   /// Judges one run by the baseline that was measured on the most similar hardware.
-  private func judge(_ observation: Observation, _ failure: String?) throws -> (Verdict, Baseline) {
-    guard let baseline = Baseline.nearest(to: observation, among: baselines) else {
+  private func judge(
+    _ observation: Observation, _ failure: String?, _ known: (baseline: Baseline, atRest: EnvironmentAtRest)? = nil
+  ) throws -> (Verdict, Baseline) {
+    guard let baseline = known?.baseline ?? Baseline.nearest(to: observation, among: baselines) else {
       throw FlowError.noBaseline(environment: environment.name)
     }
     let verdict = try workbench.reporter.stage("judge") { _ in
-      let verdict = try Comparison(with: baseline).judge(observation, failedEnding: failure)
+      var comparison = Comparison(with: baseline)
+      comparison.atRest = known?.atRest
+      let verdict = try comparison.judge(observation, failedEnding: failure)
       return (verdict, verdict.outcome.rawValue + " to the baseline of \(baseline.environment.kind)")
     }
     return (verdict, baseline)

@@ -209,11 +209,23 @@ extension Store {
   /// Everything in which an unpacked layer differs from its manifest; reads every byte.
   func layerDifferences(_ key: Digest, isCancelled: @escaping @Sendable () -> Bool = { false }) throws -> [FileDifference] {
     let folder = layerPath(key)
+    return try TreeScan.differences(folder.appending("fs"), from: FileManifest.read(in: folder), width: 2, isCancelled: isCancelled)
+  }
+}
+
+extension MaterialisedLayer {
+  /// What it held when it was unpacked.
+  public func manifest() throws -> FileManifest { try FileManifest.read(in: root.removingLastComponent()) }
+}
+
+extension FileManifest {
+  /// The list in the folder of an unpacked layer.
+  static func read(in folder: FilePath) throws -> FileManifest {
     let path = folder.appending("files.mtree")
     guard let manifest = FileManifest(try FileSystem.readFile(path, limit: 1 << 30)) else {
       throw StoreError.unreadableRecord(path: path, reason: "it is not an mtree of this envctl")
     }
-    return try TreeScan.differences(folder.appending("fs"), from: manifest, width: 2, isCancelled: isCancelled)
+    return manifest
   }
 }
 

@@ -88,9 +88,7 @@ extension Store {
     defer { withExtendedLifetime(claim) {} }
     let repairing = claim != nil && !layersInUse.contains(digest)
     do {
-      guard let manifest = FileManifest(try FileSystem.readFile(folder.appending("files.mtree"), limit: 1 << 30)) else {
-        throw StoreError.unreadableRecord(path: folder.appending("files.mtree"), reason: "it is not an mtree of this envctl")
-      }
+      let manifest = try FileManifest.read(in: folder)
       report.files += manifest.records.count
       report.bytes += manifest.records.reduce(0) { $0 + $1.size }
       let differences = try TreeScan.differences(folder.appending("fs"), from: manifest, width: 2)

@@ -65,9 +65,24 @@ extension BisectResult {
     let them = causes.count == 1 ? "it" : "them"
     let rest =
       isComplete
-      ? "without \(them), nothing of this shows in \(symptom.tier?.rawValue ?? "a run")"
+      ? "without \(them)\(needing), nothing of this shows in \(symptom.tier?.rawValue ?? "a run")"
       : "whether other changes do the same could not be tried"
-    let time = "\(count), \(probes.count) probe\(probes.count == 1 ? "" : "s"), \(Int(seconds.rounded())) s"
+    let time = "\(count), \(probes.count) probe\(probes.count == 1 ? "" : "s")\(stepTime), \(Int(seconds.rounded())) s"
     return ["\(symptom.kind.rawValue): \(reading)"] + found.flatMap(\.self) + ["\(rest) (\(time))"]
+  }
+
+  /// What could not be tried without a cause, as it needs one.
+  private var needing: String {
+    guard !leftOut.isEmpty else { return "" }
+    let others = leftOut.count > 4 ? " and \(leftOut.count - 4) more" : ""
+    return " and what needs \(causes.count == 1 ? "it" : "them") (\(leftOut.prefix(4).map(\.name).joined(separator: ", "))\(others))"
+  }
+
+  /// What a step takes, and how much of that is the workload.
+  private var stepTime: String {
+    let measured = probes.filter { !$0.isRemembered && $0.measurementSeconds != nil }
+    guard !measured.isEmpty else { return "" }
+    func mean(_ values: [Double]) -> String { Duration.seconds(values.reduce(0, +) / Double(values.count)).forPeople }
+    return " of \(mean(measured.map(\.seconds))) (measurement \(mean(measured.compactMap(\.measurementSeconds))))"
   }
 }

@@ -33,6 +33,28 @@ import Testing
     #expect(verdict.breakages.count == 1, "the failed precision is not reported as missing too")
   }
 
+  /// What differs is then known from outside alone. Of the host only missing instructions end a program.
+  @Test func aRunThatToldNothingIsSuspectedByWhatDiffersAtRest() throws {
+    let failure = #"{"record":"error","precision":"float32","step":null,"operator":null,"message":"ended by signal 11"}"#
+    let baseline = try baseline { $0.contents = ["paddlepaddle": "1"] }
+    func verdict(_ mounts: [String: String] = [:], _ change: (inout Environment) -> Void = { _ in }) throws -> Verdict {
+      var environment = baseline.environment
+      change(&environment)
+      var comparison = Comparison(with: baseline)
+      comparison.atRest = EnvironmentAtRest(environment, mounts: mounts)
+      return try comparison.judge(observe([failure]))
+    }
+    let preloaded = try verdict { $0.preloaded = ["/drift/x.so"] }
+    #expect(preloaded.outcome == .broken)
+    #expect(preloaded.cause?.pattern == .breakage)
+    #expect(preloaded.cause?.suspects.first?.difference.kind == .preload)
+    #expect(preloaded.reading.contains("/drift/x.so"), "\(preloaded.reading)")
+    #expect(try verdict { $0.platform.kernel = "7.0.0" }.cause == nil)
+    #expect(try verdict { $0.cpu.flags = ["avx", "avx2", "fma"] }.cause == nil)
+    #expect(try verdict { $0.cpu.flags = ["avx"] }.cause?.suspects.first?.difference.kind == .cpu)
+    #expect(try verdict(["/etc/hosts": "/tmp/hosts"]).cause == nil)
+  }
+
   @Test func aMissingPrecision() throws {
     let verdict = try judge(FakeTraining().lines)
     #expect(verdict.outcome == .broken)

@@ -72,7 +72,7 @@ import Testing
   @Test func whatIsNeededMayBeTheCause() throws {
     let laboratory = Laboratory { $0.contains(9) ? .bad : .good }
     let finding = try laboratory.search(10, needs: [(4, 7), (7, 9)])
-    #expect(finding == ChangeSearch.Finding(causes: [cause(9)], isComplete: true))
+    #expect(finding == ChangeSearch.Finding(causes: [cause(9)], isComplete: true, leftOut: [4, 7]))
   }
 
   @Test func whatNeedsEachOtherIsOneChange() throws {

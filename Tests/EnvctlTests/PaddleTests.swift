@@ -103,6 +103,18 @@ extension EnvctlTests {
       #expect(verdict["breakages"].items.contains { $0["operator"].string != nil && $0["step"].int != nil })
     }
 
+    @Test func aPackageThatDoesNotLoadIsNamedThoughNothingRan() throws {
+      let program = try Shared.program("check")
+      try program.write("raise ImportError('spoilt')\n", to: "spoilt.py")
+      let target = "/usr/local/lib/python3.11/dist-packages/numpy/__init__.py"
+      let check = try program("check", "--format", "json", "--mount", "\(program.folder)/spoilt.py:\(target):ro")
+      #expect(check.status == 1, "\(check.errors)")
+      let verdict = try check.json()
+      #expect(verdict["outcome"].string == "broken")
+      let difference = try #require(verdict["cause"]["suspects"].items.first)["difference"]
+      #expect(difference["kind"].string == "files" && difference["name"].string == "numpy", "\(check.output)")
+    }
+
     @Test func ownTrainingReproducesItself() throws {
       let program = try Shared.program("own", "check: { command: [python3, paddle_train.py] }\n")
       for name in ["envctl_record.py", "paddle_train.py"] {
@@ -149,9 +161,9 @@ extension EnvctlTests {
       func write(_ text: String, _ path: String) throws {
         try FileSystem.writeAtomically(Array(text.utf8), to: catalog.appending(path))
       }
-      let manifest = try read("manifests/paddle-2.6-cpu.yaml")
-      try write(manifest.replacing("baselines/paddle-2.6-cpu.json", with: "baselines/paddle-2.6-cpu"), "manifests/paddle-2.6-cpu.yaml")
-      let baseline = try read(shelf + ".json")
+      try write(try read("manifests/paddle-2.6-cpu.yaml"), "manifests/paddle-2.6-cpu.yaml")
+      let recorded = try #require(try FileSystem.list(Program.checkout.appending(shelf)).sorted().first)
+      let baseline = try read("\(shelf)/\(recorded)")
       let foreign = baseline.replacing("\"machine\":\"x86_64\"", with: "\"machine\":\"aarch64\"")
       try #require(foreign != baseline)
       try write(baseline, shelf + "/real.json")

@@ -48,6 +48,8 @@ private struct Bisection {
   private let request: BisectRequest
   private let difference: LockDifference
   private let runs: BisectRuns
+  /// What differs among the variables that the workload clears.
+  private let keptVariables: [String]
   private let start = ContinuousClock.now
   private var all: Set<Int> { Set(difference.changes.indices) }
 
@@ -55,12 +57,18 @@ private struct Bisection {
     self.workbench = workbench
     self.request = request
     self.difference = difference
-    runs = BisectRuns(workbench, difference, deadline: request.deadline)
+    let variables = difference.changes.filter { $0.kind == .variable || $0.kind == .setting }.map(\.name)
+    keptVariables = Set(variables.filter(WorkloadVariables.clears)).sorted()
+    // What is cleared could never show.
+    let arguments = keptVariables.isEmpty ? [] : [WorkloadVariables.keeping]
+    runs = BisectRuns(workbench, difference, arguments: arguments, deadline: request.deadline)
   }
 
   func result() throws -> BisectResult {
     workbench.reporter.stage("compare") { _ in
-      ((), "\(difference.changes.count) change\(difference.changes.count == 1 ? "" : "s") from '\(request.good)' to '\(request.bad)'")
+      let count = "\(difference.changes.count) change\(difference.changes.count == 1 ? "" : "s")"
+      let kept = keptVariables.isEmpty ? "" : "; the workload, which clears such variables, keeps \(keptVariables.joined(separator: ", "))"
+      return ((), "\(count) from '\(request.good)' to '\(request.bad)'\(kept)")
     }
     // Everything is fetched before anything is measured: what is gone is known at once.
     try fetch(difference.good, request.good)
@@ -79,7 +87,8 @@ private struct Bisection {
     let verdict = try judge(try end(all, request.bad, workload), comparison)
     var result = BisectResult(
       good: request.good.string, bad: request.bad.string, outcome: verdict.outcome == .identical ? .identical : .equivalent,
-      symptom: Symptom(verdict, countsBits: request.countsBits), reading: verdict.reading, changes: difference.changes)
+      symptom: Symptom(verdict, countsBits: request.countsBits), reading: verdict.reading, changes: difference.changes,
+      keptVariables: keptVariables)
     guard let symptom = result.symptom else { return result }
     try requireRepeatable(workload)
     result.outcome = .causeFound
@@ -151,6 +160,7 @@ private struct Bisection {
     }
     result.probes = probes
     result.isComplete = finding.isComplete
+    result.leftOut = finding.leftOut.map { difference.changes[$0] }
     result.causes = finding.causes.map { cause in
       let verdict = verdicts[cause.applied]
       return BisectResult.Cause(
@@ -168,9 +178,10 @@ private struct Bisection {
     return try workbench.reporter.stage("probe \(number)") { progress in
       let start = ContinuousClock.now
       var (outcome, reading, isRemembered) = (ChangeSearch.Outcome.unresolved, "", false)
-      var verdict: Verdict?
+      var (verdict, measurement): (Verdict?, Double?)
       do {
         let run = try runs.run(applied, workload, reporter: ProgressOnly(progress: progress))
+        measurement = run.seconds
         let judged = try judge(run, comparison)
         (outcome, reading, isRemembered, verdict) = (symptom.outcome(of: judged), Self.line(judged), run.isRemembered, judged)
       } catch let error as ImageError where error.isIncompatibility {
@@ -182,7 +193,8 @@ private struct Bisection {
         reading = error.summary
       }
       let probe = BisectResult.Probe(
-        applied: changes, outcome: outcome, reading: reading, seconds: (ContinuousClock.now - start).seconds, isRemembered: isRemembered)
+        applied: changes, outcome: outcome, reading: reading, seconds: (ContinuousClock.now - start).seconds,
+        measurementSeconds: measurement, isRemembered: isRemembered)
       let names = changes.map { $0.name.isEmpty ? $0.kind.rawValue : $0.name }
       let listed = names.prefix(4).joined(separator: ", ") + (names.count > 4 ? " and \(names.count - 4) more" : "")
       return ((probe, verdict), "\(outcome.rawValue) with \(listed): \(reading)\(isRemembered ? " (measured before)" : "")")

@@ -37,8 +37,10 @@ public struct BisectResult: Codable, Sendable {
     public var outcome: ChangeSearch.Outcome
     /// What it shows, in one line.
     public var reading: String
-    /// Wall time of building and measuring it.
+    /// Wall time of building and measuring it, or of looking it up.
     public var seconds: Double
+    /// Wall time of the workload in its container, when it was measured; nil for what could not be started.
+    public var measurementSeconds: Double?
     /// Whether it was measured by an earlier bisection.
     public var isRemembered: Bool
   }
@@ -57,6 +59,10 @@ public struct BisectResult: Codable, Sendable {
   public var causes: [Cause] = []
   /// Whether what is left without the causes is shown not to have the symptom.
   public var isComplete = true
+  /// What needs a cause, and so was left out with it when the rest was shown to be good.
+  public var leftOut: [LockChange] = []
+  /// What differs and would be cleared: the workload was told to keep all such variables.
+  public var keptVariables: [String] = []
   public var probes: [Probe] = []
   public var seconds = 0.0
 }

@@ -27,11 +27,14 @@ struct BisectRuns {
   let difference: LockDifference
   /// After this time a run is ended.
   let deadline: Duration
+  /// For the workload, besides its profile.
+  let arguments: [String]
   private let memory = LayerMemory()
 
-  init(_ workbench: Workbench, _ difference: LockDifference, deadline: Duration) {
+  init(_ workbench: Workbench, _ difference: LockDifference, arguments: [String], deadline: Duration) {
     self.workbench = workbench
     self.difference = difference
+    self.arguments = arguments
     self.deadline = deadline
   }
 
@@ -46,7 +49,8 @@ struct BisectRuns {
     let builder = ImageBuilder(store: workbench.store, reporter: reporter, memory: memory)
     let image = try builder.build(pinned.recipe, pinned.lock, isRecorded: false)
     let kept = try BisectMemory(
-      workbench.store, image: image.manifestDigest, settings: pinned.settings, workload: workload.rawValue, repetition: repetition)
+      workbench.store, image: image.manifestDigest, settings: pinned.settings,
+      workload: ([workload.rawValue] + arguments).joined(separator: " "), repetition: repetition)
     if let run = kept.recall() { return replay(run, image.manifestDigest) }
     let bench = workbench.telling(reporter)
     let holds = try bench.store.hold(image)
@@ -55,7 +59,7 @@ struct BisectRuns {
       name: pinned.recipe.name, image: image, layers: layers, baseline: nil, computeCapabilities: [], holds: holds)
     var settings = LaunchSettings()
     settings.variables = pinned.settings.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-    let request = CheckRequest(.reference(.quick), settings: settings, deadline: deadline)
+    let request = CheckRequest(.reference(.quick), arguments: arguments, settings: settings, deadline: deadline)
     let recorder = WorkloadRecorder()
     let start = ContinuousClock.now
     let ending = try bench.observe(environment, workload: workload.rawValue, request, recorder)

@@ -10,7 +10,7 @@ extension Workbench {
   /// The environment of an `image.lock` with its `image.yaml` and files beside it, or of an `envctl.lock` with its `envctl.yaml`.
   ///
   /// An `image.lock` alone, such as version control has of an earlier day, pins packages; the rest is taken from the catalog's recipe of its name.
-  /// - Throws: `FlowError` for what is no lock or lacks its recipe; `ImageError.lockOutdated`; `PolicyError.unpinned`.
+  /// - Throws: `FlowError` for what is no lock or lacks its recipe; `PolicyError.unpinned`.
   func pinnedRecipe(of file: FilePath) throws -> PinnedRecipe {
     let bytes = try FileSystem.readFile(file, limit: 16 << 20)
     let shape: LockShape
@@ -43,11 +43,24 @@ extension Workbench {
     guard recipe.platform == platform else { throw FlowError.lockOfOtherPlatform(file, recipe.platform, host: platform) }
     if isBeside {
       try requirePinned(recipe: folder)
-      try lock.requireMatch(recipe)
-    } else if try recipe.digest != lock.recipe {
-      reporter.warned("'\(file)' was made from another image.yaml than the catalog's; what is no package is taken from the catalog's")
+      guard try recipe.digest == lock.recipe else { throw FlowError.lockOfOtherRecipe(file) }
+      return try PinnedRecipe(recipe, lock)
     }
-    return try PinnedRecipe(recipe, lock)
+    let packages = try lock.takingFiles(of: recipe)
+    if try recipe.digest != lock.recipe || packages.files != lock.files {
+      reporter.warned("'\(file)' was made from another image.yaml or other files than the catalog's; what is no package is the catalog's")
+    }
+    return try PinnedRecipe(try withItsPython(recipe, lock, file), packages)
+  }
+
+  /// The recipe with the Python that a lock's own packages are of.
+  private func withItsPython(_ recipe: Recipe, _ lock: RecipeLock, _ file: FilePath) throws -> Recipe {
+    guard let version = recipe.python?.version else { return recipe }
+    let locked = lock.pythonVersions
+    guard locked.count <= 1 else { throw FlowError.lockOfOtherPython(file, locked: locked, recipe: version) }
+    var recipe = recipe
+    recipe.python?.version = locked.first ?? version
+    return recipe
   }
 
   private func pinnedRecipe(_ lock: EnvironmentLock, _ file: FilePath) throws -> PinnedRecipe {

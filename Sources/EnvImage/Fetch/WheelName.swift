@@ -16,6 +16,6 @@ struct WheelName: Equatable, Sendable {
 }
 
 /// A project's name with case and separators made equal (PEP 503, "Normalized Names").
-func normalizedProject(_ name: some StringProtocol) -> String {
+public func normalizedProject(_ name: some StringProtocol) -> String {
   name.lowercased().split { $0 == "-" || $0 == "_" || $0 == "." }.joined(separator: "-")
 }

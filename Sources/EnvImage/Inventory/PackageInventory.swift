@@ -25,6 +25,11 @@ public struct PackageInventory: Sendable, Equatable {
   /// - Throws: `FileSystemError` when a database cannot be read. What is not a package's record in it is passed over.
   public init(of layers: [MaterialisedLayer]) throws { try self.init(roots: layers.map(\.root)) }
 
+  /// The versions of one manager's packages by name; of several of a name the last.
+  public func versions(by manager: Manager) -> [String: String] {
+    Dictionary(versions.filter { $0.key.manager == manager }.map { ($0.key.name, $0.value.last ?? "") }) { first, _ in first }
+  }
+
   init(roots: [FilePath]) throws {
     var unread: Set<String> = []
     let files = try LayerStack(roots: roots).files { Database(of: $0) != nil }

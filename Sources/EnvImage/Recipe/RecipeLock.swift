@@ -79,6 +79,27 @@ public struct RecipeLock: Sendable, Equatable, Codable {
     try FileSystem.writeAtomically(CanonicalJSON.encodePretty(self), to: folder.appending(Self.fileName))
   }
 
+  /// The same packages with the bundled files of `recipe` as they are on disk.
+  public func takingFiles(of recipe: Recipe) throws -> RecipeLock {
+    var lock = self
+    lock.files = try BundledTree.pins(of: recipe)
+    return lock
+  }
+
+  /// Which Pythons, such as `3.11`, its packages are of: the interpreters it pins, or else what its wheels were compiled for; sorted.
+  public var pythonVersions: [String] {
+    let interpreters = debian.map(\.package).filter { $0.hasPrefix("python3.") && $0.dropFirst(8).allSatisfy(\.isNumber) }
+    if !interpreters.isEmpty { return interpreters.map { String($0.dropFirst(6)) }.sorted() }
+    // `cp311-cp311` is one version's; `cp37-abi3` is of that one and all later ones (PEP 425).
+    let compiled = python.compactMap { pin -> String? in
+      let tags = pin.filename.split(separator: "-").suffix(3)
+      guard let tag = tags.first, tags.dropFirst().first == tag else { return nil }
+      guard tag.hasPrefix("cp3"), tag.dropFirst(3).allSatisfy(\.isNumber) else { return nil }
+      return "3." + tag.dropFirst(3)
+    }
+    return Set(compiled).sorted()
+  }
+
   /// Refuses to go on when `recipe` says something else than it did when this lock was written.
   public func requireMatch(_ recipe: Recipe) throws {
     let actual = try recipe.digest

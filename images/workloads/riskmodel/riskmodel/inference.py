@@ -6,6 +6,7 @@ In float32 only, as models are deployed: the engine's fused operators exist in n
 
 import gc
 import hashlib
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -82,6 +83,8 @@ def measure(training: Training) -> Iterator[tuple[str, dict]]:
     expected, usual = _observe(dynamic, requests)
     yield "inference", {"configuration": "dynamic", **_scores(expected, expected), **usual}
     with tempfile.TemporaryDirectory() as folder:
+        # to_static writes the sources it makes below the home folder, which not every user has.
+        os.environ["HOME"] = folder
         started = time.perf_counter()
         saved = _save(scorer, inputs, Path(folder))
         files = {file.name.removeprefix("scorer"): _file(file) for file in saved}

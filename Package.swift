@@ -7,7 +7,6 @@ let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .er
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
-let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// A module of the floor plan together with its test target, when the test folder exists.
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -35,6 +34,7 @@ let floor0: [Target] = [
   library("CLibArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
   library("CISAL", pkgConfig: "libisal", apt: "libisal-dev"),
   library("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+  library("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
 ]
 
 /// F1: value types of the OCI specifications, and thin wrappers of C libraries and system calls.
@@ -47,7 +47,7 @@ let floor1: [Target] = [
   module("Archive", ["EnvCore", "CLibArchive"]),
   module("Compression", ["EnvCore", "CISAL", "CZstd"]),
   module("SafeFS", ["EnvCore", "CLinux", system]),
-  module("StrictYAML", ["EnvCore", yams]),
+  module("StrictYAML", ["EnvCore", "CYAML"]),
   module("ChildProcess", ["EnvCore", "CLinux", system]),
 ]
 
@@ -168,7 +168,6 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
-    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
   ],
   targets: floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + floor6 + testTargets
 )

@@ -9,10 +9,12 @@ import Testing
 
   static let mistakes: [(String, String)] = [
     ("", "f.yaml:1:1: the file is empty"), ("# only a comment\n", "f.yaml:1:1: the file is empty"),
-    ("a: 1\nb: 2\na: 3\n", "stands here twice"), ("a:\n\tb: 1\n", "f.yaml:2:"), ("a: [1, 2\nb: 3\n", "not valid YAML"),
-    ("a: &x 1\nb: *x\n", "anchors and aliases are not supported"), ("a: *x\n", "not valid YAML"),
-    ("a: 1\n---\nb: 2\n", "not valid YAML"), ("? [a, b]\n: 1\n", "f.yaml:1:3: a key must be plain text"), ("a: \"x\n", "not valid YAML"),
-    ("a: b: c\n", "f.yaml:1:5: not valid YAML"), ("%", "not valid YAML"), ("a: @x", "not valid YAML"),
+    ("a: 1\nb: 2\na: 3\n", "f.yaml:3:1: the key 'a' stands here twice"), ("a:\n\tb: 1\n", "f.yaml:2:"),
+    ("a: [1, 2\nb: 3\n", "not valid YAML"), ("a: &x 1\nb: *x\n", "anchors and aliases are not supported"),
+    ("a: *x\n", "f.yaml:1:4: anchors and aliases are not supported"), ("a: @x", "not valid YAML"), ("%", "not valid YAML"),
+    ("a: 1\n---\nb: 2\n", "f.yaml:3:1: not valid YAML: a second document"), ("a: \"x\n", "not valid YAML"),
+    ("? [a, b]\n: 1\n", "f.yaml:1:3: a key must be plain text"), ("a: b: c\n", "f.yaml:1:5: not valid YAML"),
+    ("a: ü\nb: x\u{7}y\n", "f.yaml:2:5: not valid YAML"),
   ]
 
   @Test(arguments: mistakes) func broken(_ text: String, _ message: String) {
@@ -109,6 +111,9 @@ import Testing
     #expect(try documents[0].pairs()[2].value.items()[0].pairs().count == 2)
     #expect(try documents[2].pairs()[0].value.string() == "yes")
     #expect(try parse("").isEmpty)
+    let keys = try parse("k: &k name\n*k : 1\n? [p, q]\n: 2\n")[0].pairs()
+    #expect(keys.map(\.key) == ["k", "name"])
+    #expect(try parse("\u{FEFF}a: 1\n")[0].pairs()[0].key == "a")
   }
 
   @Test("the strict reader stays strict") func strict() {
@@ -123,5 +128,9 @@ import Testing
     let levels = (1..<40).map { "l\($0): &l\($0) [*l\($0 - 1), *l\($0 - 1)]" }.joined(separator: "\n")
     #expect(throws: YAMLError.self) { try parse("l0: &l0 x\n" + levels) }
     #expect(throws: YAMLError.self) { try parse("l0: &l0 x\n" + levels + "\n*l39 : 1\n") }
+    #expect(throws: YAMLError.self) { try parse("a: &a [*a]\n") }
+    // Each only one level deeper than the one before.
+    let chain = (1..<200).map { "l\($0): &l\($0) [*l\($0 - 1)]" }.joined(separator: "\n")
+    #expect(throws: YAMLError.self) { try parse("l0: &l0 x\n" + chain) }
   }
 }

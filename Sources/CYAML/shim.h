@@ -1,0 +1,3 @@
+// The C library as Swift sees it.
+#pragma once
+#include <yaml.h>

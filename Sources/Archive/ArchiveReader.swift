@@ -17,7 +17,7 @@ public struct ArchiveReader: ~Copyable {
   /// Opens a file on disk. Zip archives need this form, because their directory stands at the end.
   public init(opening path: String, format: ArchiveFormat, filters: Bool = false, object: String? = nil) throws(ArchiveError) {
     let object = object ?? path
-    handle = try Self.opened(format, filters: filters, object: object) { archive_read_open_filename($0, path, 1 << 18) }
+    handle = try Self.opened(format, filters: filters, object: object) { la_read_open_filename($0, path, 1 << 18) }
     source = nil
     self.object = object
     names = NameConversion(format)
@@ -54,12 +54,10 @@ public struct ArchiveReader: ~Copyable {
     let context = Unmanaged.passUnretained(source).toOpaque()
     do {
       handle = try Self.opened(format, filters: filters, object: object) {
-        archive_read_open(
-          $0, context, nil,
-          { _, context, block in
-            guard let context, let block else { return -1 }
-            return Unmanaged<PullSource>.fromOpaque(context).takeUnretainedValue().next(into: block)
-          }, nil)
+        la_read_open($0, context) { _, context, block in
+          guard let context, let block else { return -1 }
+          return Unmanaged<PullSource>.fromOpaque(context).takeUnretainedValue().next(into: block)
+        }
       }
     } catch {
       throw source.error ?? error
@@ -69,12 +67,12 @@ public struct ArchiveReader: ~Copyable {
     names = NameConversion(format)
   }
 
-  deinit { archive_read_free(handle) }
+  deinit { la_read_free(handle) }
 
   /// The next entry, or nil at the end of the archive.
   public mutating func next() throws -> ArchiveEntry? {
     var pointer: OpaquePointer?
-    let status = names.whileReading { archive_read_next_header(handle, &pointer) }
+    let status = names.whileReading { la_read_next_header(handle, &pointer) }
     if let pulled = source?.error { throw pulled }
     switch status {
     case ARCHIVE_EOF: return nil
@@ -92,7 +90,7 @@ public struct ArchiveReader: ~Copyable {
       var block: UnsafeRawPointer?
       var count = 0
       var offset: Int64 = 0
-      let status = archive_read_data_block(handle, &block, &count, &offset)
+      let status = la_read_data_block(handle, &block, &count, &offset)
       if let pulled = source?.error { throw pulled }
       if status == ARCHIVE_EOF {
         if offset > end { try Self.fill(offset - end, body) }
@@ -130,54 +128,55 @@ public struct ArchiveReader: ~Copyable {
   private static func opened(
     _ format: ArchiveFormat, filters: Bool, object: String, _ open: (OpaquePointer) -> CInt
   ) throws(ArchiveError) -> OpaquePointer {
-    guard let handle = archive_read_new() else { throw .outOfMemory }
+    if let loadFailure { throw .libraryUnusable(reason: loadFailure) }
+    guard let handle = la_read_new() else { throw .outOfMemory }
     switch format {
-    case .tar: archive_read_support_format_tar(handle)
-    case .ar: archive_read_support_format_ar(handle)
-    case .zip: archive_read_support_format_zip_seekable(handle)
+    case .tar: la_read_support_format_tar(handle)
+    case .ar: la_read_support_format_ar(handle)
+    case .zip: la_read_support_format_zip_seekable(handle)
     }
     if filters {
-      archive_read_support_filter_xz(handle)
-      archive_read_support_filter_zstd(handle)
-      archive_read_support_filter_gzip(handle)
-      archive_read_support_filter_bzip2(handle)
+      la_read_support_filter_xz(handle)
+      la_read_support_filter_zstd(handle)
+      la_read_support_filter_gzip(handle)
+      la_read_support_filter_bzip2(handle)
     }
     let status = open(handle)
     guard status == ARCHIVE_OK else {
-      defer { archive_read_free(handle) }
+      defer { la_read_free(handle) }
       throw failure(handle, object: object, action: "open")
     }
     return handle
   }
 
   private func entry(_ pointer: OpaquePointer) throws(ArchiveError) -> ArchiveEntry {
-    guard let path = Self.text(archive_entry_pathname(pointer)) else { throw .unreadableName(object: object) }
+    guard let path = Self.text(la_entry_pathname(pointer)) else { throw .unreadableName(object: object) }
     let kind = try kind(pointer, path: path)
     return ArchiveEntry(
-      path: path, kind: kind, permissions: UInt32(archive_entry_perm(pointer)),
-      uid: try identifier(archive_entry_uid(pointer), path), gid: try identifier(archive_entry_gid(pointer), path),
-      size: kind == .file ? max(0, archive_entry_size(pointer)) : 0,
+      path: path, kind: kind, permissions: UInt32(la_entry_perm(pointer)),
+      uid: try identifier(la_entry_uid(pointer), path), gid: try identifier(la_entry_gid(pointer), path),
+      size: kind == .file ? max(0, la_entry_size(pointer)) : 0,
       modified: try time(pointer, path),
       extendedAttributes: Self.extendedAttributes(pointer))
   }
 
   private func kind(_ pointer: OpaquePointer, path: String) throws(ArchiveError) -> ArchiveEntry.Kind {
-    if let target = archive_entry_hardlink(pointer) {
+    if let target = la_entry_hardlink(pointer) {
       guard let target = Self.text(target) else { throw .unreadableName(object: object) }
       return .hardlink(target: target)
     }
-    switch archive_entry_filetype(pointer) & Glibc.S_IFMT {
+    switch la_entry_filetype(pointer) & Glibc.S_IFMT {
     case Glibc.S_IFREG: return .file
     case Glibc.S_IFDIR: return .directory
     case Glibc.S_IFLNK:
-      guard let target = Self.text(archive_entry_symlink(pointer)) else { throw .unreadableName(object: object) }
+      guard let target = Self.text(la_entry_symlink(pointer)) else { throw .unreadableName(object: object) }
       return .symlink(target: target)
     case Glibc.S_IFCHR:
       return .characterDevice(
-        major: try deviceNumber(archive_entry_rdevmajor(pointer), path), minor: try deviceNumber(archive_entry_rdevminor(pointer), path))
+        major: try deviceNumber(la_entry_rdevmajor(pointer), path), minor: try deviceNumber(la_entry_rdevminor(pointer), path))
     case Glibc.S_IFBLK:
       return .blockDevice(
-        major: try deviceNumber(archive_entry_rdevmajor(pointer), path), minor: try deviceNumber(archive_entry_rdevminor(pointer), path))
+        major: try deviceNumber(la_entry_rdevmajor(pointer), path), minor: try deviceNumber(la_entry_rdevminor(pointer), path))
     case Glibc.S_IFIFO: return .fifo
     default: throw .unknownKind(object: object, path: path)
     }
@@ -196,18 +195,18 @@ public struct ArchiveReader: ~Copyable {
   }
 
   private func time(_ pointer: OpaquePointer, _ path: String) throws(ArchiveError) -> Int64 {
-    let seconds = Int64(archive_entry_mtime(pointer))
+    let seconds = Int64(la_entry_mtime(pointer))
     guard seconds.magnitude < 9_000_000_000 else { throw .invalidNumber(object: object, path: path, what: "the time \(seconds)") }
-    return seconds * 1_000_000_000 + Int64(archive_entry_mtime_nsec(pointer))
+    return seconds * 1_000_000_000 + Int64(la_entry_mtime_nsec(pointer))
   }
 
   private static func extendedAttributes(_ pointer: OpaquePointer) -> [String: [UInt8]] {
-    guard archive_entry_xattr_reset(pointer) > 0 else { return [:] }
+    guard la_entry_xattr_reset(pointer) > 0 else { return [:] }
     var attributes: [String: [UInt8]] = [:]
     var name: UnsafePointer<CChar>?
     var value: UnsafeRawPointer?
     var count = 0
-    while archive_entry_xattr_next(pointer, &name, &value, &count) == ARCHIVE_OK {
+    while la_entry_xattr_next(pointer, &name, &value, &count) == ARCHIVE_OK {
       guard let name = text(name) else { continue }
       attributes[name] = [UInt8](UnsafeRawBufferPointer(start: value, count: count))
     }
@@ -217,10 +216,13 @@ public struct ArchiveReader: ~Copyable {
   private static func text(_ pointer: UnsafePointer<CChar>?) -> String? { pointer.flatMap { String(validatingCString: $0) } }
 
   private static func failure(_ handle: OpaquePointer, object: String, action: String) -> ArchiveError {
-    let reason = archive_error_string(handle).map { String(cString: $0) } ?? "unknown error"
+    let reason = la_error_string(handle).map { String(cString: $0) } ?? "unknown error"
     return .malformed(object: object, action: action, reason: reason)
   }
 }
+
+/// Why libarchive cannot be used. A global is initialised once, before any thread goes on, which is what loading wants.
+private let loadFailure: String? = la_load().map { String(cString: $0) }
 
 /// How libarchive treats names: it converts them to the charset of the thread's locale.
 ///
@@ -272,6 +274,8 @@ private final class PullSource {
 
 /// Why an archive cannot be read or written.
 public enum ArchiveError: Diagnostic, Equatable {
+  /// libarchive is not installed, or not in a version that works.
+  case libraryUnusable(reason: String)
   case malformed(object: String, action: String, reason: String)
   case unreadableName(object: String)
   case unknownKind(object: String, path: String)
@@ -283,6 +287,7 @@ public enum ArchiveError: Diagnostic, Equatable {
 
   public var summary: String {
     switch self {
+    case .libraryUnusable(let reason): "libarchive cannot be loaded: \(reason)"
     case .malformed(let object, let action, let reason): "cannot \(action) \(object): \(reason)"
     case .unreadableName(let object): "\(object) holds a file name or link that is not UTF-8"
     case .unknownKind(let object, let path): "\(object) holds '\(path)', which is no kind of file envctl knows"
@@ -293,7 +298,14 @@ public enum ArchiveError: Diagnostic, Equatable {
     case .outOfMemory: "out of memory while opening an archive"
     }
   }
+  public var hint: String? {
+    if case .libraryUnusable = self { "archives are read with libarchive 13: on Debian, install libarchive13" } else { nil }
+  }
   public var exitCode: ExitCode {
-    if case .outOfMemory = self { .failed } else { .verification }
+    switch self {
+    case .libraryUnusable: .host
+    case .outOfMemory: .failed
+    default: .verification
+    }
   }
 }

@@ -44,6 +44,13 @@ public final class Thread: Sendable {
     self.handle = handle
   }
 
+  /// Lets the rest of the program go first, for the calling thread and those it starts: where all processors are busy, these get a third of what
+  /// others get (sched(7), "The nice value").
+  public static func yieldToOthers() {
+    // Of the calling thread alone, unlike POSIX has it. A program that may not do this works all the same.
+    _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
+  }
+
   /// Waits for the closure to end.
   public func join() { pthread_join(handle, nil) }
 }

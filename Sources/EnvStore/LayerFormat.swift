@@ -31,7 +31,7 @@ enum DirectoryLayerFormat {
     let digests = extractor.digests
     let (records, stamp) = try TreeScan.records(tree) { digests[$0.status.inode] }
     try FileSystem.writeAtomically(FileManifest(records: records).bytes, to: folder.appending("files.mtree"))
-    try FileSystem.writeAtomically(Array(stamp.description.utf8), to: folder.appending("stamp"))
+    try FileSystem.writeAtomically(stamp.bytes, to: folder.appending("stamp"))
     return extractor.dependsOnLower
   }
 }
@@ -192,17 +192,17 @@ extension Store {
     let folder = layerPath(key)
     guard FileSystem.exists(folder) else { return false }
     let stampPath = folder.appending("stamp")
-    let stamp = try FileSystem.exists(stampPath) ? String(decoding: FileSystem.readFile(stampPath, limit: 200), as: UTF8.self) : ""
     let tree = folder.appending("fs")
+    let kept = FileSystem.exists(stampPath) ? TreeStamp(decoding: try FileSystem.readFile(stampPath, limit: 1 << 30)) : nil
+    if try kept?.holds(for: tree, isCancelled: isCancelled) == true { return true }
     // Taken before the files are read, so that what changes meanwhile does not pass next time.
-    let actual = FileSystem.exists(tree) ? try TreeScan.stamp(tree, isCancelled: isCancelled).description : "missing"
-    if stamp == actual { return true }
+    let actual = FileSystem.exists(tree) ? try TreeStamp(of: tree, isCancelled: isCancelled) : nil
     let differences = try layerDifferences(key, isCancelled: isCancelled)
     // Whatever is done in a folder changes the folder's time, which says less than what was done.
     if let difference = differences.first(where: { $0.property != "time" }) ?? differences.first {
       throw StoreError.fileChanged(layer: key, difference: difference)
     }
-    try FileSystem.writeAtomically(Array(actual.utf8), to: stampPath)
+    if let actual { try FileSystem.writeAtomically(actual.bytes, to: stampPath) }
     return true
   }
 

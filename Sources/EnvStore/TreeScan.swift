@@ -25,9 +25,9 @@ enum TreeScan {
   /// The records of every file below `root`, and its stamp; `digest` says what a regular file's content is.
   static func records(
     _ root: FilePath, digest: (borrowing TreeNode) throws -> Digest?
-  ) throws -> (records: [FileRecord], stamp: Digest) {
+  ) throws -> (records: [FileRecord], stamp: TreeStamp) {
     var records: [FileRecord] = []
-    var stamp = StampHasher()
+    var stamp = TreeStamp.Builder()
     try FileSystem.walk(root) { node in
       stamp.add(node)
       let status = node.status
@@ -44,34 +44,6 @@ enum TreeScan {
           extendedAttributes: try node.extendedAttributes().filter { isOfLayer($0.key) }.mapValues(hex)))
     }
     return (records, stamp.finish())
-  }
-
-  /// A fingerprint of every inode below `root`: unchanged as long as nobody wrote, renamed, added or removed anything there.
-  static func stamp(_ root: FilePath, isCancelled: () -> Bool = { false }) throws -> Digest {
-    var stamp = StampHasher()
-    try FileSystem.walk(root) { node in
-      if isCancelled() { throw CancellationError() }
-      stamp.add(node)
-    }
-    return stamp.finish()
-  }
-
-  private struct StampHasher: ~Copyable {
-    private var hasher = SHA256Hasher()
-    private var line: [UInt8] = []
-
-    mutating func add(_ node: borrowing TreeNode) {
-      let status = node.status
-      line.removeAll(keepingCapacity: true)
-      line.append(contentsOf: node.path.utf8)
-      line.append(0)
-      for word in [Int64(bitPattern: status.inode), status.size, status.modified, status.changed] {
-        withUnsafeBytes(of: word.littleEndian) { line.append(contentsOf: $0) }
-      }
-      hasher.update(line)
-    }
-
-    consuming func finish() -> Digest { hasher.finish() }
   }
 
   /// Everything in which the tree at `root` differs from `manifest`, in the order of the paths. Reads every byte.

@@ -8,14 +8,17 @@ public struct TreeNode: ~Copyable {
   /// Path below the root without a leading slash; empty for the root itself.
   public let path: String
   public let status: FileStatus
+  /// 0 for the root, 1 for what lies in it.
+  public let depth: Int
   private let folder: CInt
   /// The bytes of the name with their NUL; `path` shows those that are not UTF-8 as U+FFFD.
   private let name: [CChar]
   private let root: FilePath
 
-  fileprivate init(path: String, status: FileStatus, folder: CInt, name: [CChar], root: FilePath) {
+  fileprivate init(path: String, status: FileStatus, depth: Int, folder: CInt, name: [CChar], root: FilePath) {
     self.path = path
     self.status = status
+    self.depth = depth
     self.folder = folder
     self.name = name
     self.root = root
@@ -23,6 +26,11 @@ public struct TreeNode: ~Copyable {
 
   /// Whether `path` names the file as it is: a name need not be UTF-8.
   public var hasTextName: Bool { name.dropLast().elementsEqual(FileSystem.text(of: name).utf8.lazy.map { CChar(bitPattern: $0) }) }
+
+  /// The bytes of the name with their NUL; of the root there is only that.
+  borrowing func withNameBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    if depth == 0 { withUnsafeBytes(of: UInt8(0)) { body($0) } } else { name.withUnsafeBytes { body($0) } }
+  }
 
   private var fullPath: FilePath { path.isEmpty ? root : root.appending(path) }
 
@@ -77,24 +85,26 @@ extension FileSystem {
   /// Calls `body` for the root and everything below it, folders before what they hold, siblings in the order of their bytes.
   public static func walk(_ root: FilePath, _ body: (borrowing TreeNode) throws -> Void) throws {
     let folder = try OwnedDescriptor.directory(root)
-    try body(TreeNode(path: "", status: folder.status(), folder: folder.rawValue, name: [46, 0], root: root))
-    try walk(folder.rawValue, path: "", root: root, body)
+    try body(TreeNode(path: "", status: folder.status(), depth: 0, folder: folder.rawValue, name: [46, 0], root: root))
+    try walk(folder.rawValue, path: "", depth: 1, root: root, body)
   }
 
-  private static func walk(_ folder: CInt, path: String, root: FilePath, _ body: (borrowing TreeNode) throws -> Void) throws {
+  private static func walk(
+    _ folder: CInt, path: String, depth: Int, root: FilePath, _ body: (borrowing TreeNode) throws -> Void
+  ) throws {
     for name in try names(in: folder, path: root.appending(path)) {
       let text = text(of: name)
       let childPath = path.isEmpty ? text : path + "/" + text
       var value = stat()
       try check("fstatat", root.appending(childPath)) { fstatat(folder, name, &value, AT_SYMLINK_NOFOLLOW) }
       let status = FileStatus(value)
-      try body(TreeNode(path: childPath, status: status, folder: folder, name: name, root: root))
+      try body(TreeNode(path: childPath, status: status, depth: depth, folder: folder, name: name, root: root))
       guard status.kind == .directory else { continue }
       let raw = try check("openat", root.appending(childPath)) {
         Glibc.openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
       }
       let child = OwnedDescriptor(owning: raw, path: root.appending(childPath))
-      try walk(child.rawValue, path: childPath, root: root, body)
+      try walk(child.rawValue, path: childPath, depth: depth + 1, root: root, body)
     }
   }
 

@@ -17,7 +17,7 @@ public func concurrentMap<Item: Sendable, Result: Sendable>(
   }
 }
 
-/// A POSIX thread that runs one closure and is joined exactly once.
+/// A POSIX thread that runs one closure and is joined exactly once, unless it runs `aside`.
 ///
 /// Blocking work runs here and not on the cooperative pool, whose few threads must never wait.
 public final class Thread: Sendable {
@@ -43,6 +43,9 @@ public final class Thread: Sendable {
     precondition(status == 0, "pthread_create failed: \(status)")
     self.handle = handle
   }
+
+  /// Runs `body` on a thread that nobody waits for: it ends with the program at the latest.
+  public static func aside(_ body: @escaping @Sendable () -> Void) { pthread_detach(Thread(body).handle) }
 
   /// Lets the rest of the program go first, for the calling thread and those it starts: where all processors are busy, these get a third of what
   /// others get (sched(7), "The nice value").

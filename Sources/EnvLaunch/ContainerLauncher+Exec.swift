@@ -51,6 +51,7 @@ extension ContainerLauncher {
       let process = try self.process(for: request, files: layout.workspace(id), pid: pid)
       if process.terminal, isatty(STDIN_FILENO) == 0 { throw LaunchError.notATerminal }
       try RuntimeSelector.write(try CanonicalJSON.encode(process), to: files.process, mode: 0o600)
+      CgroupGracePeriod.begin()
       let limited = workspace.request.resources?.memory == nil ? nil : cgroups
       let killsBefore = limited?.memoryKills ?? 0
       let ending: CommandEnding =

@@ -81,7 +81,9 @@ struct ContainerStart: Sendable {
       command.keptDescriptor = lock
       // In the foreground it stays in our group: in another one the runtime stops at the first touch of the terminal.
       if isWorkspace || isDetached { command.processGroup = .newSession }
-      return try command.start()
+      let child = try command.start()
+      CgroupGracePeriod.begin()
+      return child
     }
   }
 

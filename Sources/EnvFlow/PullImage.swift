@@ -22,7 +22,7 @@ extension Workbench {
   /// Fetches the documents of the image a reference names for one platform, and nothing of its layers. A digest whose documents are in
   /// the store is not asked for again.
   public func resolve(_ reference: ImageReference, platform: Platform) throws -> ResolvedImage {
-    var document = try held(reference.digest, reference) ?? registry.manifest(reference)
+    var document = try held(reference.digest, reference) ?? registry.manifest(named: reference)
     var index: Descriptor?
     if document.isIndex {
       let images = try ImageIndex.parse(document.bytes, object: "\(reference)")

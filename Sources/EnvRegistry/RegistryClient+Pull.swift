@@ -37,6 +37,18 @@ extension RegistryClient {
     return try manifest(named: name, expected: reference.digest, in: reference, object: "\(reference)")
   }
 
+  /// As `manifest`, for what a person has named: where the tag is not there, the error tells the nearest that are.
+  public func manifest(named reference: ImageReference) throws -> Document {
+    do {
+      return try manifest(reference)
+    } catch RegistryError.notFound(let object, let said, _) {
+      guard reference.digest == nil, let tag = reference.tag else { throw RegistryError.notFound(object: object, said: said) }
+      // A registry that lists nothing has nothing to suggest.
+      let tags = (try? tags(in: reference)) ?? []
+      throw RegistryError.notFound(object: object, said: said, nearest: nearest(to: tag, among: tags))
+    }
+  }
+
   /// Fetches a manifest by digest from the repository of `reference`.
   public func manifest(_ digest: Digest, in reference: ImageReference) throws -> Document {
     try manifest(named: digest.description, expected: digest, in: reference, object: "\(reference.name)@\(digest)")

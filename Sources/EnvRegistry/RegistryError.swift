@@ -5,8 +5,8 @@ import SystemPackage
 
 /// An error of the registry client.
 public enum RegistryError: Diagnostic {
-  /// The registry knows no such manifest, blob or repository.
-  case notFound(object: String, said: String?)
+  /// The registry knows no such manifest, blob or repository. `nearest` are tags of the repository that may have been meant.
+  case notFound(object: String, said: String?, nearest: [String] = [])
   /// The registry wants credentials, or others.
   case unauthorized(object: String, registry: String, hasCredentials: Bool, said: String?)
   /// The registry or what lies before it cannot be reached, or answered with an error.
@@ -29,7 +29,7 @@ public enum RegistryError: Diagnostic {
 
   public var summary: String {
     switch self {
-    case .notFound(let object, let said): "\(object) is not there" + Self.quote(said)
+    case .notFound(let object, let said, _): "\(object) is not there" + Self.quote(said)
     case .unauthorized(let object, _, let hasCredentials, let said):
       "access to \(object) was refused" + (hasCredentials ? " to the credentials given" : "") + Self.quote(said)
     case .unavailable(let object, let said, _): "\(object) cannot be had" + Self.quote(said)
@@ -62,6 +62,7 @@ public enum RegistryError: Diagnostic {
     case .unauthorized(_, let registry, false, _):
       "log in with `podman login \(registry)`, `skopeo login \(registry)` or `docker login \(registry)`; REGISTRY_AUTH_FILE may name the file"
     case .unauthorized(_, _, true, _): "are the credentials current, and may they do this in that repository?"
+    case .notFound(_, _, let nearest) where !nearest.isEmpty: "did you mean \(nearest.map { "'\($0)'" }.joined(separator: ", "))?"
     case .notFound: "is the name right? A registry may also hide what it does not let one see: credentials can be the reason"
     case .unusableCertificate: "authorities end in .crt; the client's own certificate X.cert stands beside its key X.key; all are in PEM"
     case .noTagOrDigest: "add a tag, or better a digest: NAME@sha256:…"

@@ -97,7 +97,7 @@ import Testing
     try serving({ _ in ScriptedRegistry.missing }) { server in
       let reference = Clients.reference(server.host)
       let error = #expect(throws: RegistryError.self) { try Clients.client(insecure: server.host).manifest(reference) }
-      guard case .notFound(_, said: "MANIFEST_UNKNOWN: manifest unknown") = error else {
+      guard case .notFound(_, said: "MANIFEST_UNKNOWN: manifest unknown", _) = error else {
         Issue.record("\(String(describing: error))"); return
       }
     }

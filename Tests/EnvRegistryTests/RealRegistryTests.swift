@@ -35,6 +35,9 @@ struct RealRegistryTests {
     for layer in image.layers { try #expect(client.blob(layer.descriptor, in: reference) == layer.blob) }
     try #expect(client.document(configDescriptor, in: reference, object: "the config") == config)
     try #expect(client.tags(in: reference) == ["v1"])
+    let mistyped = ImageReference(registry: host, repository: reference.repository, tag: "v2")
+    let missing = #expect(throws: RegistryError.self) { try client.manifest(named: mistyped) }
+    #expect(missing?.hint == "did you mean 'v1'?")
     try #expect(client.referrers(of: document.digest, in: reference).isEmpty)
     let index = try CanonicalJSON.encode(ImageIndex(manifests: [image.descriptor()]))
     let tag = ImageReference(registry: host, repository: reference.repository, tag: "sha256-\(document.digest.hex)")

@@ -3,7 +3,7 @@ import EnvCatalog
 import EnvCore
 import EnvDrift
 import EnvImage
-import Hashing
+import EnvStore
 import SafeFS
 import SystemPackage
 
@@ -39,7 +39,8 @@ extension Workbench {
     }
     for path in baseline.environment.libraries.keys {
       guard let source = Self.source(of: path, mounts) else { continue }
-      seen.libraries[path] = FileSystem.exists(source) ? Digest.sha256(of: try FileSystem.readFile(source, limit: 1 << 30)) : nil
+      let isFile = try FileSystem.status(source, followingLink: true)?.kind == .file
+      seen.libraries[path] = isFile ? try Digest.sha256(ofFile: source, followingLink: true) : nil
     }
     let listed = try Self.source(of: Self.preloadFile, mounts).map { try FileSystem.readFile($0) } ?? files.read(Self.preloadFile) ?? []
     // As ld.so(8) takes them apart.

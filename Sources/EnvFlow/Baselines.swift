@@ -2,6 +2,7 @@
 import EnvCatalog
 import EnvCore
 import EnvDrift
+import EnvStore
 import Hashing
 import SafeFS
 import SystemPackage
@@ -22,8 +23,8 @@ struct BaselineShelf {
   func digest() throws -> Digest? {
     let files = try files()
     guard let first = files.first else { return nil }
-    if first == path { return Digest.sha256(of: try FileSystem.readFile(path)) }
-    let lines = try files.map { "\(Digest.sha256(of: try FileSystem.readFile($0)).hex)  \($0.lastComponent?.string ?? "")\n" }
+    if first == path { return try Digest.sha256(ofFile: path, followingLink: true) }
+    let lines = try files.map { "\(try Digest.sha256(ofFile: $0, followingLink: true).hex)  \($0.lastComponent?.string ?? "")\n" }
     return Digest.sha256(of: Array(lines.joined().utf8))
   }
 

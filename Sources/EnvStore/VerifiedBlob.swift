@@ -1,5 +1,6 @@
 /// Blobs: how bytes get into the store and how they are proven again later.
 import EnvCore
+import Glibc
 import Hashing
 import SafeFS
 import SystemPackage
@@ -146,9 +147,7 @@ extension Store {
 
   /// Reads a blob's file from end to end and compares its digest.
   func prove(_ digest: Digest, at path: FilePath, object: String) throws {
-    var hasher = SHA256Hasher()
-    try OwnedDescriptor.read(path).forEachChunk { hasher.update($0) }
-    let actual = hasher.finish()
+    let actual = try Digest.sha256(ofFile: path)
     guard actual == digest else { throw StoreError.digestMismatch(object: object, expected: digest, actual: actual, path: path) }
   }
 
@@ -217,4 +216,17 @@ struct Seal: Equatable {
 
   init(_ status: FileStatus) { text = "\(status.inode) \(status.size) \(status.modified) \(status.changed)\n" }
   init(text: String) { self.text = text }
+}
+
+extension Digest {
+  /// The SHA-256 digest of a file's content, which is read piece by piece.
+  ///
+  /// - Parameter followingLink: A final symbolic link is an error unless it is to be followed.
+  public static func sha256(ofFile path: FilePath, followingLink: Bool = false) throws -> Digest {
+    let file = try followingLink ? OwnedDescriptor.open(path, O_RDONLY | O_NONBLOCK, mode: 0) : OwnedDescriptor.read(path)
+    var hasher = SHA256Hasher()
+    // Pieces that stay in the processor's cache.
+    try file.forEachChunk(of: 1 << 17) { hasher.update($0) }
+    return hasher.finish()
+  }
 }

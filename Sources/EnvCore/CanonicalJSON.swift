@@ -18,7 +18,13 @@ public enum CanonicalJSON {
   }
 
   /// Decodes `bytes`; `object` names them in the error.
-  public static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8], object: String) throws(JSONError) -> Value {
+  ///
+  /// - Parameter ignoringCase: Keys that are equal but for case count as the same, as in documents that programs written in Go read too.
+  /// - Throws: `JSONError.unreadable`; `.ambiguous` for bytes that other programs may read otherwise: a repeated key, another encoding than UTF-8.
+  public static func decode<Value: Decodable>(
+    _ type: Value.Type, from bytes: [UInt8], object: String, ignoringCase: Bool = false
+  ) throws(JSONError) -> Value {
+    if let ambiguity = JSONKeys(bytes, ignoringCase: ignoringCase).ambiguity { throw .ambiguous(object: object, reason: ambiguity) }
     do {
       return try JSONDecoder().decode(type, from: Data(bytes))
     } catch {
@@ -57,11 +63,13 @@ public enum CanonicalJSON {
 /// A document that is not the JSON it should be, or a value that cannot be written as JSON.
 public enum JSONError: Diagnostic {
   case unreadable(object: String, reason: String, underlying: any Error)
+  /// Programs may read different things in it.
+  case ambiguous(object: String, reason: String)
   case unwritable(type: String, underlying: any Error)
 
   public var summary: String {
     switch self {
-    case .unreadable(let object, let reason, _): "\(object) is not the JSON expected: \(reason)"
+    case .unreadable(let object, let reason, _), .ambiguous(let object, let reason): "\(object) is not the JSON expected: \(reason)"
     case .unwritable(let type, let underlying): "a value of type \(type) cannot be written as JSON: \(underlying)"
     }
   }

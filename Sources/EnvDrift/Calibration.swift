@@ -21,6 +21,8 @@ public struct Calibration: Codable, Hashable, Sendable {
     public var max: Double
     /// Largest mean error, in ULP.
     public var mean: Double
+    /// Whether any variation gave other bits; nil in baselines that do not say.
+    public var moved: Bool?
   }
 
   /// How many times the noise measured still passes.
@@ -66,7 +68,10 @@ extension Calibration.Envelope {
   fileprivate init(_ now: Observation.Training, against was: Observation.Training) {
     loss = zip(was.steps, now.steps).map { relativeDeviation($0.loss, $1.loss) }
     score = zip(was.evaluations, now.evaluations).map { zip($0.scores, $1.scores).map { abs($0 - $1) }.max() ?? 0 }
-    let noise = (was.operators + now.operators).map { ($0.operator, Calibration.OperatorNoise(max: $0.max, mean: $0.mean)) }
+    let digests = Dictionary(was.operators.map { ($0.operator, $0.digest) }) { first, _ in first }
+    let noise = (was.operators + now.operators).map {
+      ($0.operator, Calibration.OperatorNoise(max: $0.max, mean: $0.mean, moved: $0.digest != digests[$0.operator]))
+    }
     operators = Dictionary(noise) { $0.joined($1) }
     let scores = (was.inferences + now.inferences).compactMap { run in run.deviation.map { (run.configuration, $0) } }
     inferences = Dictionary(scores, uniquingKeysWith: max)
@@ -83,7 +88,10 @@ extension Calibration.Envelope {
 }
 
 extension Calibration.OperatorNoise {
-  fileprivate func joined(_ other: Self) -> Self { Self(max: Swift.max(max, other.max), mean: Swift.max(mean, other.mean)) }
+  fileprivate func joined(_ other: Self) -> Self {
+    let moved = moved.flatMap { one in other.moved.map { one || $0 } }
+    return Self(max: Swift.max(max, other.max), mean: Swift.max(mean, other.mean), moved: moved)
+  }
 }
 
 /// The bands of one precision: by step where the noise was measured by step, else the same throughout.

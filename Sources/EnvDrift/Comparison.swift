@@ -45,7 +45,8 @@ public struct Comparison: Sendable {
       operators: evidence.operators.filter { $0.agreement != .equalBits }, inferences: evidence.inferences, cause: cause)
   }
 
-  /// The verdict on several seeds, where bits cannot be compared; `sample` is the run of one of them.
+  /// The verdict on several seeds, where bits cannot be compared; `sample` is the run of one of them. Its operators, whose inputs no seed
+  /// changes, are judged by their limits.
   ///
   /// - Throws: `foreignWorkload`, `noPopulation` or `foreignPopulation` where results cannot be compared at all.
   public func judge(_ seen: Population, sample: Observation) throws(DriftError) -> Verdict {
@@ -53,8 +54,10 @@ public struct Comparison: Sendable {
     guard let population = baseline.population else { throw .noPopulation(baseline: baseline.name, seeds: 0) }
     // The seeds of the population are other ones on purpose.
     let differences = differences(of: sample).filter { !$0.isOfSeed }
+    let operators = sample.trainings.sorted { $0.key < $1.key }.flatMap { OperatorFinding.all($0.value, against: baseline, choice: .any) }
     return Verdict(
-      statistics: try population.compare(seen.members, baseline: baseline.name), baseline: baseline, differences: differences)
+      statistics: try population.compare(seen.members, baseline: baseline.name), baseline: baseline, differences: differences
+    ).adding(operators)
   }
 
   private func requireOwnWorkload(of observation: Observation) throws(DriftError) {

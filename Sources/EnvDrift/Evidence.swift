@@ -15,9 +15,10 @@ struct Evidence {
     self.measurements = measurements
     // A driver is seen in every container of a host that has one; only devices are computed on.
     let usesAccelerator = observation.trainings.values.contains { $0.header.environment.gpu?.devices.isEmpty == false }
-    let mayChooseKernels = usesAccelerator || differences.contains(where: \.mayChooseKernels)
+    let packages = PackageFolders([baseline.environment] + observation.trainings.values.map(\.header.environment))
+    let choice = usesAccelerator ? .any : KernelChoice(differences, packages)
     for (_, training) in observation.trainings.sorted(by: { $0.key < $1.key }) {
-      operators += OperatorFinding.all(training, against: baseline, mayChooseKernels: mayChooseKernels)
+      operators += OperatorFinding.all(training, against: baseline, choice: choice)
       // A run that ended early has not come to its inference; what is missing there is said once.
       if training.end != nil { inferences += InferenceFinding.all(training, against: baseline) }
     }

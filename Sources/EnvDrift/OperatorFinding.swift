@@ -75,8 +75,8 @@ extension OperatorFinding {
 
   /// Compares every operator the baseline knows, in its order.
   ///
-  /// - Parameter mayChooseKernels: Whether something differs that makes libraries take other kernels of the same function.
-  static func all(_ training: Observation.Training, against baseline: Baseline, mayChooseKernels: Bool) -> [OperatorFinding] {
+  /// - Parameter choice: What differs that makes libraries take other kernels of the same function.
+  static func all(_ training: Observation.Training, against baseline: Baseline, choice: KernelChoice) -> [OperatorFinding] {
     let precision = training.header.precision
     // A workload that measures no operators at all has no such tier.
     guard !training.operators.isEmpty else { return [] }
@@ -84,7 +84,7 @@ extension OperatorFinding {
     let noise = baseline.calibration?.envelopes[precision]?.operators
     return (baseline.trajectories[precision]?.operators ?? []).map { expected in
       var finding = OperatorFinding(expected: expected, actual: actual[expected.operator], noise: noise?[expected.operator])
-      if finding.agreement == .otherBits, !mayChooseKernels { finding.agreement = .unexplainedBits }
+      if finding.agreement == .otherBits, !choice.explains(noise?[expected.operator]) { finding.agreement = .unexplainedBits }
       return finding
     }
   }

@@ -13,6 +13,9 @@ struct PackageFolders {
     }
   }
 
+  /// Whether it is not known where any package lies.
+  var isEmpty: Bool { owners.isEmpty }
+
   /// The package a path lies in; nothing where it lies in none.
   func owner(of path: String) -> String? {
     let parts = path.split(separator: "/")
@@ -130,7 +133,7 @@ struct SuspectRanking {
 
 extension EnvironmentDifference {
   /// Of a shared object: where it lies now, or lay.
-  fileprivate var path: String {
+  var path: String {
     guard !name.hasPrefix("/"), let place = actual ?? expected else { return name }
     return String(place.prefix { $0 != " " })
   }
@@ -142,20 +145,8 @@ extension EnvironmentDifference {
 
   fileprivate var isLoaderVariable: Bool { name.hasPrefix("LD_") || name == "GLIBC_TUNABLES" }
 
-  /// Whether this makes libraries take other kernels of the same functions, which moves last bits and is no fault.
-  ///
-  /// One processor with one build of everything and the same variables gives the same bits, run after run; where it does not, a
-  /// function was replaced. Another version of a package brings other kernels; altered content of the same version does not.
-  var mayChooseKernels: Bool {
-    switch kind {
-    case .cpu, .threads, .package, .interpreter, .libc, .gpu, .flag: true
-    case .variable: choosesKernels || name == "GLIBC_TUNABLES"
-    case .hyperparameter, .preload, .files, .library, .kernel, .clocks: false
-    }
-  }
-
   /// Whether a variable only chooses among kernels of one function, or a number of threads.
-  fileprivate var choosesKernels: Bool {
+  var choosesKernels: Bool {
     ["MKL_", "OMP_", "KMP_", "GOMP_", "DNNL_", "ONEDNN_", "OPENBLAS_"].contains { name.hasPrefix($0) }
   }
 }

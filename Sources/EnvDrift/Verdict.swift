@@ -127,6 +127,18 @@ extension Verdict {
     return verdict
   }
 
+  /// The verdict on several seeds together with the operators of one of them: one beyond its limit is an answer, whatever the seeds show.
+  func adding(_ operators: [OperatorFinding]) -> Verdict {
+    var verdict = self
+    verdict.operators = operators.filter { $0.agreement != .equalBits }
+    let beyond = operators.filter(\.isBeyondBand)
+    guard let first = beyond.first(where: { $0.agreement == .otherFunction }) ?? beyond.first else { return verdict }
+    verdict.outcome = first.agreement == .otherFunction || outcome == .driftSemantics ? .driftSemantics : .driftPrecision
+    verdict.breakages = []
+    verdict.reading = "\(first); \(reading)"
+    return verdict
+  }
+
   /// The verdict on several seeds, where bits cannot be compared.
   ///
   /// Undecided is no answer: nothing is shown either way, and more seeds may show it.

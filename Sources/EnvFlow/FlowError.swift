@@ -25,7 +25,7 @@ public enum FlowError: Diagnostic {
   /// An image is not written there.
   case unsuitableTarget(FilePath, reason: String)
   /// A tag or the catalog names another image than the lock.
-  case pinMoved(object: String, locked: Digest, current: Digest)
+  case pinMoved(object: String, locked: Digest, current: Digest, isNamedInProject: Bool = false)
   case tripleMoved(String, locked: String, current: String)
   /// `isInUse`: a repair had to leave it, because a container has it mounted.
   case damagedStore(count: Int, first: String, isInUse: Bool)
@@ -62,7 +62,7 @@ public enum FlowError: Diagnostic {
     case .programBaselineDiffers(let file, let locked, let actual): "'\(file)' is not the locked one: \(actual), locked as \(locked)"
     case .malformedLayout(let text): "'\(text)' names no image layout"
     case .unsuitableTarget(let path, let reason): "an image cannot be written to '\(path)': \(reason)"
-    case .pinMoved(let object, let locked, let current): "\(object) has moved: locked as \(locked), now \(current)"
+    case .pinMoved(let object, let locked, let current, _): "\(object) has moved: locked as \(locked), now \(current)"
     case .tripleMoved(let triple, let locked, let current): "\(triple) leads to \(current) now, locked is \(locked)"
     case .damagedStore(let count, let first, _):
       "\(count) object\(count == 1 ? " is" : "s are") not what the store recorded; the first: \(first)"
@@ -98,6 +98,8 @@ public enum FlowError: Diagnostic {
     case .noSuchImage(let name, let known):
       known.isEmpty
         ? "`envctl image pull` or `envctl image build` brings one" : didYouMean(name, among: known) ?? "`envctl image list` lists them"
+    case .pinMoved(_, _, let current, true):
+      "envctl.yaml names the old digest too: write \(current) there, then `envctl lock --upgrade` explains what changes and locks it"
     case .pinMoved, .tripleMoved: "`envctl lock --upgrade` explains what changes and locks the new one"
     case .unsuitableTarget: "name a new file, an older archive to be replaced, or oci:FOLDER; nothing is written to stdout or a device"
     case .malformedLayout: "write oci:FOLDER[:TAG] or oci-archive:FILE[:TAG]"

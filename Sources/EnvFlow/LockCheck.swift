@@ -90,11 +90,15 @@ extension Workbench {
         }
         return (name, "the catalog pins the same image")
       case .image(let reference):
-        let current = try registry.resolve(reference).digest
+        // Beside a digest the tag says where the name leads by now; by the digest the registry could but answer with the same.
+        var named = reference
+        if reference.tag != nil { named.digest = nil }
+        let current = try registry.resolve(named).digest
         guard let locked = lock.index ?? lock.images.values.first?.manifest.digest, locked != current else {
-          return ("\(reference)", "\(reference) is still \(current)")
+          return ("\(reference)", "\(named) is still \(current)")
         }
-        throw FlowError.pinMoved(object: "\(reference)", locked: locked, current: current)
+        let isNamed = project.environment.description == "\(reference)" && reference.digest != nil
+        throw FlowError.pinMoved(object: "\(named)", locked: locked, current: current, isNamedInProject: isNamed)
       }
     }
   }

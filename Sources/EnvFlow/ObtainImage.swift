@@ -47,10 +47,14 @@ extension Workbench {
       return nil
     }
     if let index = pin.index {
-      // A lock may claim any index for a manifest; one that is not here is asked for.
-      guard let bytes = try store.readDocument(index, object: "the index of \(reference)"),
-        try ImageIndex.parse(bytes, object: "the index of \(reference)").manifests.contains(where: { $0.digest == top })
-      else { return nil }
+      if let bytes = try store.readDocument(index, object: "the index of \(reference)") {
+        guard try ImageIndex.parse(bytes, object: "the index of \(reference)").manifests.contains(where: { $0.digest == top })
+        else { return nil }
+      } else if candidates.contains(where: { !policy.rules(for: .registry($0)).isEmpty }) {
+        // A lock may claim any index for a manifest. Where signatures count, one that is not here is asked for; elsewhere the manifest, which
+        // the lock names as well, is all that is launched, as from an archive that was loaded.
+        return nil
+      }
     }
     let index = pin.expected == nil ? try? ImageIndex.parse(bytes, object: "\(reference)") : nil
     let manifest = index == nil ? top : index?.image(for: platform)?.digest

@@ -1,5 +1,6 @@
 /// Credentials for registries, from the files and helpers that docker, podman and skopeo share. They never stand on a command line or in a message.
 import EnvCore
+import Glibc
 import OCI
 import SafeFS
 import SystemPackage
@@ -24,7 +25,10 @@ public struct CredentialSources: Sendable {
   }
 
   /// `$REGISTRY_AUTH_FILE`, or else podman's and docker's files in their order.
-  public init(environment: [String: String]) {
+  ///
+  /// - Parameter user: Whose file in /run is looked for where there is no `$XDG_RUNTIME_DIR`, as with root (containers-auth.json(5)). In a user
+  ///   namespace there is none: what is called root there is somebody else.
+  public init(environment: [String: String], user: UInt32? = OwnerIDs.current == .all ? geteuid() : nil) {
     func path(_ variable: String, _ rest: String) -> FilePath? {
       guard let folder = environment[variable], folder.hasPrefix("/") else { return nil }
       return FilePath(folder).appending(rest)
@@ -34,7 +38,7 @@ public struct CredentialSources: Sendable {
       files = [FilePath(file)]
     } else {
       files = [
-        path("XDG_RUNTIME_DIR", "containers/auth.json"),
+        path("XDG_RUNTIME_DIR", "containers/auth.json") ?? user.map { FilePath("/run/containers/\($0)/auth.json") },
         path("XDG_CONFIG_HOME", "containers/auth.json") ?? path("HOME", ".config/containers/auth.json"),
         path("DOCKER_CONFIG", "config.json") ?? path("HOME", ".docker/config.json"),
       ].compactMap { $0 }

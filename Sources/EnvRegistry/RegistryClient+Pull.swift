@@ -99,7 +99,9 @@ extension RegistryClient {
     }
     let shape: Shape
     do {
-      shape = try CanonicalJSON.decode(Shape.self, from: bytes, object: object)
+      shape = try CanonicalJSON.decode(Shape.self, from: bytes, object: object, ignoringCase: true)
+    } catch JSONError.ambiguous(_, let reason) {
+      throw RegistryError.unusableDocument(object: object, reason: reason)
     } catch {
       throw RegistryError.unusableDocument(object: object, reason: "it is not a JSON document with the keys of a manifest or an index")
     }
@@ -124,7 +126,17 @@ extension RegistryClient {
       _ = try asking(object, reference) { try http.download(request, into: body) }
     } catch let error as RegistryError {
       guard case .notFound = error, let elsewhere = descriptor.urls?.first(where: { $0.hasPrefix("https://") }) else { throw error }
-      _ = try asking(object, reference) { try http.download(HTTPRequest(elsewhere, expectedSize: descriptor.size), into: body) }
+      let place = "\(object), which the registry leaves to '\(redacted(url: elsewhere).prefix(200))',"
+      do {
+        _ = try http.download(HTTPRequest(elsewhere, expectedSize: descriptor.size), into: body)
+      } catch HTTPError.truncated(_, let received, let expected) {
+        throw RegistryError.sizeMismatch(object: place, expected: expected, actual: received)
+      } catch HTTPError.tooLarge(_, let limit) {
+        throw RegistryError.tooLarge(object: place, limit: limit)
+      } catch let error as HTTPError {
+        // What helps with the registry does not help with another host.
+        throw RegistryError.unavailable(object: place, said: nil, underlying: error)
+      }
     }
   }
 

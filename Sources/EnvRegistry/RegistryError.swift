@@ -38,8 +38,10 @@ public enum RegistryError: Diagnostic {
     case .sizeMismatch(let object, let expected, let actual): "\(object) has \(actual) bytes, expected \(expected)"
     case .tooLarge(let object, let limit): "\(object) is larger than the \(ByteCount(limit)) it may have"
     case .unusableDocument(let object, let reason): "\(object) cannot be used: \(reason)"
+    case .noSuchPlatform(let reference, _, let offered) where offered.isEmpty:
+      "\(reference) is an index that names no image for any platform"
     case .noSuchPlatform(let reference, let platform, let offered):
-      "\(reference) has no image for \(platform), only for \(offered.map(\.description).sorted().joined(separator: ", "))"
+      "\(reference) has no image for \(platform), only for \(Self.list(offered.map(\.description)))"
     case .noTagOrDigest(let reference): "'\(reference)' names a repository but no image in it"
     case .protocolViolation(let object, let reason): "the registry's answer for \(object) makes no sense: \(reason)"
     case .unreadableCredentials(let file, _): "the credentials in '\(file)' cannot be read"
@@ -75,9 +77,14 @@ public enum RegistryError: Diagnostic {
     switch self {
     case .digestMismatch, .sizeMismatch, .tooLarge, .unusableDocument, .protocolViolation: .verification
     case .noTagOrDigest: .policy
-    case .noSuchPlatform: .host
+    case .noSuchPlatform(_, _, let offered): offered.isEmpty ? .verification : .host
     default: .failed
     }
+  }
+
+  private static func list(_ names: [String]) -> String {
+    let shown = names.sorted().prefix(10).map { String($0.prefix(60)) }
+    return shown.joined(separator: ", ") + (names.count > shown.count ? " and \(names.count - shown.count) others" : "")
   }
 
   private static func quote(_ said: String?) -> String { said.map { " (the registry says: \($0))" } ?? "" }

@@ -57,7 +57,7 @@ extension Store {
     guard manifest.config.mediaType.isImageConfig else {
       throw OCIDocumentError.notAnImage("image \(manifestDigest.short)", manifest.config.mediaType)
     }
-    let config = try CanonicalJSON.decode(ImageConfig.self, from: configBytes, object: configObject)
+    let config = try decodeDocument(ImageConfig.self, from: configBytes, object: configObject)
     let diffIDs = config.rootfs.diffIDs
     guard manifest.layers.count == diffIDs.count else {
       throw OCIDocumentError.layerCountMismatch("image \(manifestDigest.short)", layers: manifest.layers.count, diffIDs: diffIDs.count)

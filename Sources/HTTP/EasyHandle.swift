@@ -31,7 +31,8 @@ final class EasyHandle: @unchecked Sendable {
     set(CURLOPT_FOLLOWLOCATION, 1)
     set(CURLOPT_MAXREDIRS, 10)
     set(CURLOPT_CONNECTTIMEOUT_MS, policy.connectTimeout.milliseconds)
-    set(CURLOPT_LOW_SPEED_LIMIT, 1)
+    // Bytes a second: what comes more slowly for so long would take days.
+    set(CURLOPT_LOW_SPEED_LIMIT, 1000)
     set(CURLOPT_LOW_SPEED_TIME, max(1, policy.stallTimeout.milliseconds / 1000))
     set(CURLOPT_BUFFERSIZE, 256 * 1024)
     set(CURLOPT_PROTOCOLS_STR, "http,https,file")

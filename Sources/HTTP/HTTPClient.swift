@@ -9,6 +9,9 @@ import Synchronization
 ///
 /// Safe to use from several threads; each transfer in flight has a handle of its own.
 public final class HTTPClient: Sendable {
+  /// Bytes; an attempt that has brought so many is no failed one.
+  private static let progress: Int64 = 1 << 16
+
   private let policy: HTTPPolicy
   private let idle = Mutex<[EasyHandle]>([])
 
@@ -29,9 +32,12 @@ public final class HTTPClient: Sendable {
       // Where the last renewal was: one that brought no byte further is the last.
       var renewedAt: Int64?
       while true {
+        let deliveredBefore = receiver.delivered
         do {
           return try transfer(request, authorization, receiver, handle)
         } catch let failure as TransientFailure {
+          // A connection that is cut again and again gets there, as long as each brings something.
+          if receiver.delivered - deliveredBefore >= Self.progress { attempt = 1 }
           guard attempt < policy.attempts, request.isRepeatable else { throw failure.error }
           wait(before: attempt, atLeast: failure.retryAfter)
           attempt += 1

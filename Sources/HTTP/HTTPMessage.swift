@@ -146,7 +146,7 @@ public struct HTTPPolicy: Sendable {
   /// The longest wait, also when the server asks for a longer one by `Retry-After`.
   public var longestDelay = Duration.seconds(60)
   public var connectTimeout = Duration.seconds(20)
-  /// A transfer that stays below 1 byte a second for this long is given up and resumed.
+  /// A transfer that stays below 1000 bytes a second for this long is given up and resumed.
   public var stallTimeout = Duration.seconds(30)
 
   public init() {}

@@ -24,12 +24,12 @@ public struct ImageManifest: Codable, Hashable, Sendable {
 
   /// Reads a manifest and refuses a document that is not clearly one (CVE-2021-41190).
   public static func parse(_ bytes: [UInt8], object: String) throws -> ImageManifest {
-    let shape = try CanonicalJSON.decode(DocumentShape.self, from: bytes, object: object)
+    let shape = try decodeDocument(DocumentShape.self, from: bytes, object: object)
     guard shape.manifests == nil else { throw OCIDocumentError.ambiguous(object) }
     if let mediaType = shape.mediaType, mediaType != .imageManifest, mediaType != .dockerManifest {
       throw OCIDocumentError.wrongMediaType(object, expected: .imageManifest, actual: mediaType)
     }
-    let manifest = try CanonicalJSON.decode(ImageManifest.self, from: bytes, object: object)
+    let manifest = try decodeDocument(ImageManifest.self, from: bytes, object: object)
     guard manifest.schemaVersion == 2 else { throw OCIDocumentError.unknownSchema(object, manifest.schemaVersion) }
     try DocumentShape.checkSizes([manifest.config] + manifest.layers, object: object)
     return manifest
@@ -62,12 +62,12 @@ public struct ImageIndex: Codable, Hashable, Sendable {
 
   /// Reads an index and refuses a document that is not clearly one (CVE-2021-41190).
   public static func parse(_ bytes: [UInt8], object: String) throws -> ImageIndex {
-    let shape = try CanonicalJSON.decode(DocumentShape.self, from: bytes, object: object)
+    let shape = try decodeDocument(DocumentShape.self, from: bytes, object: object)
     guard shape.config == nil, shape.layers == nil else { throw OCIDocumentError.ambiguous(object) }
     if let mediaType = shape.mediaType, mediaType != .imageIndex, mediaType != .dockerManifestList {
       throw OCIDocumentError.wrongMediaType(object, expected: .imageIndex, actual: mediaType)
     }
-    let index = try CanonicalJSON.decode(ImageIndex.self, from: bytes, object: object)
+    let index = try decodeDocument(ImageIndex.self, from: bytes, object: object)
     guard index.schemaVersion == 2 else { throw OCIDocumentError.unknownSchema(object, index.schemaVersion) }
     try DocumentShape.checkSizes(index.manifests, object: object)
     return index
@@ -83,6 +83,19 @@ extension ImageIndex {
 
   /// The platforms there are images for.
   public var platforms: [Platform] { manifests.compactMap(\.platform).filter { $0.os != "unknown" } }
+}
+
+/// Reads a document of an image, whose digest promises the same image to everybody who reads it.
+///
+/// - Throws: `OCIDocumentError.unreadable`.
+public func decodeDocument<Value: Decodable>(
+  _ type: Value.Type, from bytes: [UInt8], object: String
+) throws(OCIDocumentError) -> Value {
+  do {
+    return try CanonicalJSON.decode(type, from: bytes, object: object, ignoringCase: true)
+  } catch {
+    throw .unreadable(error)
+  }
 }
 
 /// The keys that tell a manifest from an index.
@@ -103,6 +116,7 @@ private struct DocumentShape: Decodable {
 
 /// Why a document is not the one its place asks for.
 public enum OCIDocumentError: Diagnostic {
+  case unreadable(JSONError)
   case ambiguous(String)
   case unknownSchema(String, Int)
   case wrongMediaType(String, expected: MediaType, actual: MediaType)
@@ -113,6 +127,7 @@ public enum OCIDocumentError: Diagnostic {
 
   public var summary: String {
     switch self {
+    case .unreadable(let error): error.summary
     case .ambiguous(let object): "\(object) is an image manifest and an index at once"
     case .unknownSchema(let object, let version): "\(object) has schemaVersion \(version), where 2 belongs"
     case .wrongMediaType(let object, let expected, let actual): "\(object) says it is '\(actual)', where '\(expected)' belongs"
@@ -122,5 +137,6 @@ public enum OCIDocumentError: Diagnostic {
     case .impossibleSize(let object, let digest, let size): "\(object) says that \(digest) has \(size) bytes, which no blob has"
     }
   }
+  public var cause: (any Error)? { if case .unreadable(let error) = self { error.cause } else { nil } }
   public var exitCode: ExitCode { .verification }
 }

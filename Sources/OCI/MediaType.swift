@@ -10,7 +10,8 @@ public struct MediaType: RawRepresentable, Hashable, Sendable, Codable, CustomSt
     var container = encoder.singleValueContainer()
     try container.encode(rawValue)
   }
-  public var description: String { rawValue }
+  /// For messages: a document may say anything here, at any length.
+  public var description: String { String(rawValue.prefix(100)) }
 
   public static let imageManifest = MediaType(rawValue: "application/vnd.oci.image.manifest.v1+json")
   public static let imageIndex = MediaType(rawValue: "application/vnd.oci.image.index.v1+json")

@@ -26,12 +26,19 @@ struct YAMLComposer: ~Copyable {
   /// A pair before merge keys are told from others.
   private typealias Pair = (key: String, mark: YAMLMark, value: YAMLNode)
 
+  /// Of a stream, whatever its length: a node takes some hundred bytes of memory, and no file that people read has so many.
+  private static let mostNodes = 1_000_000
+  /// Each takes time, however little is in it.
+  private static let mostDocuments = 50_000
+
   private let file: String
   private let dialect: Dialect
   private var events: YAMLEventReader
   private var anchors: [String: Anchored] = [:]
-  /// How many nodes there may be yet. Copies of copies would fill any memory.
+  /// How many nodes there may be yet.
   private var budget: Int
+  private let limit: Int
+  private var documents = 0
   /// How deep the node being read has reached.
   private var deepest = 0
 
@@ -40,7 +47,8 @@ struct YAMLComposer: ~Copyable {
     self.file = file
     self.dialect = dialect
     events = try YAMLEventReader(bytes, file: file)
-    budget = 1000 + 2 * bytes.count
+    limit = min(Self.mostNodes, 1000 + 2 * bytes.count)
+    budget = limit
   }
 
   /// The next document; nil at the end of the stream.
@@ -51,6 +59,10 @@ struct YAMLComposer: ~Copyable {
     if case .streamStart = event.kind { event = try events.next() }
     guard case .documentStart = event.kind else { return nil }
     anchors = [:]
+    documents += 1
+    guard documents <= Self.mostDocuments else {
+      throw YAMLError(mark: event.mark, problem: "there are more than \(Self.mostDocuments) documents in it")
+    }
     let root = try node(try events.next(), depth: 0)
     _ = try events.next()  // The document's end, which is where nothing else can be.
     return root
@@ -133,7 +145,11 @@ struct YAMLComposer: ~Copyable {
     deepest = max(deepest, depth)
     guard depth < dialect.depth else { throw YAMLError(mark: mark, problem: "the document is nested too deeply") }
     budget -= nodes
-    guard budget > 0 else { throw YAMLError(mark: mark, problem: "aliases make the document far larger than the file") }
+    guard budget < 0 else { return }
+    // Copies of copies would fill any memory.
+    let isLarge = limit == Self.mostNodes
+    throw YAMLError(
+      mark: mark, problem: isLarge ? "there are more than \(limit) values in it" : "aliases make the document far larger than the file")
   }
 
   private static func refusedAlias(_ mark: YAMLMark) -> YAMLError {

@@ -37,6 +37,7 @@ struct YAMLEventReader: ~Copyable {
     guard String(validating: bytes, as: UTF8.self) != nil else {
       throw YAMLError(mark: YAMLMark(file: file, line: 1, column: 1), problem: "the file is not UTF-8")
     }
+    try Self.refuseManyDirectives(bytes, file: file)
     let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
     guard yaml_parser_initialize(parser) == 1 else {
       parser.deallocate()
@@ -53,6 +54,17 @@ struct YAMLEventReader: ~Copyable {
     yaml_parser_delete(parser)
     parser.deallocate()
     bytes.deallocate()
+  }
+
+  /// libyaml compares each `%TAG` with all others; who writes any writes two or three.
+  private static func refuseManyDirectives(_ bytes: [UInt8], file: String) throws(YAMLError) {
+    var (line, count) = (1, 0)
+    for (index, byte) in bytes.enumerated() where byte == UInt8(ascii: "%") || byte == UInt8(ascii: "\n") {
+      if byte == UInt8(ascii: "\n") { line += 1 } else if index == 0 || bytes[index - 1] == UInt8(ascii: "\n") { count += 1 }
+      guard count <= 1000 else {
+        throw YAMLError(mark: YAMLMark(file: file, line: line, column: 1), problem: "too many lines begin with '%'")
+      }
+    }
   }
 
   /// The next event; after `streamEnd` there is none to ask for.

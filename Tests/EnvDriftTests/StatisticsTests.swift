@@ -134,6 +134,22 @@ import Testing
     }
   }
 
+  @Test("an operator beyond its limit is a drift, whatever the seeds show; other bits are none") func operatorsAreJudged() throws {
+    var baseline = try baseline { $0.operators = ["gelu": 0.5, "exp": 0.25] }
+    for (seeds, count) in [("the same", 5), ("undecided", 2)] {
+      baseline.population = Population(members: try (1...count).map { try member($0) })
+      let seen = Population(members: try (1...count).map { try member($0, loss: seeds == "the same" ? 0 : Double($0) / 3) })
+      for (mean, outcome) in [(0.51, nil), (400, Verdict.Outcome.driftPrecision)] {
+        var training = FakeTraining(precision: .float32)
+        training.operators = ["gelu": mean, "exp": 0.25]
+        let verdict = try Comparison(with: baseline).judge(seen, sample: observe(training.lines))
+        #expect(verdict.operators?.map(\.operator) == ["gelu"])
+        guard let outcome else { continue }
+        #expect(verdict.outcome == outcome && verdict.exitCode == .drift && verdict.reading.contains("float32 gelu"), "\(seeds)")
+      }
+    }
+  }
+
   @Test func anIncompleteSeedIsNoMember() {
     #expect {
       try Population.Member(seed: 4, observe(FakeTraining(precision: .float32).lines.dropLast()))

@@ -47,6 +47,44 @@ import Testing
     #expect(verdict.reading.contains("float32 matmul") && verdict.reading.contains("preload /tmp/libperturb.so is loaded"))
   }
 
+  @Test("what computes nothing excuses no other bits; a package whose library is in the process does") func packagesThatExcuse() throws {
+    let library = "/usr/lib/python3/dist-packages/paddle/libs/math.so"
+    let reference: (inout FakeTraining) -> Void = {
+      ($0.operators, $0.contents, $0.libraries[library]) = (["exp": 0.25], ["paddlepaddle": "1"], "1")
+    }
+    func outcome(_ change: (inout FakeTraining) -> Void) throws -> Verdict.Outcome {
+      let run = lines(
+        float32: {
+          reference(&$0)
+          $0.operators = ["exp": 0.26]
+          change(&$0)
+        },
+        float64: {
+          reference(&$0)
+          change(&$0)
+        })
+      return try Comparison(with: try baseline(reference)).judge(observe(run)).outcome
+    }
+    #expect(try outcome { $0.packages["harmless"] = "1.0" } == .driftPrecision)
+    #expect(try outcome { ($0.packages["harmless"], $0.preloaded) = ("1.0", ["/drift.so"]) } == .driftPrecision)
+    #expect(try outcome { ($0.packages["paddlepaddle"], $0.libraries[library]) = ("3.0.0", "2") } == .equivalent)
+  }
+
+  @Test("threads excuse what moved when they were varied") func threadsThatExcuse() throws {
+    let varied = observe(lines(float32: { $0.operators = ["exp": 0.25, "matmul": 1.6] }, float64: { $0.operators = known }))
+    var reference = try baseline { $0.operators = ["exp": 0.25, "matmul": 1.5] }
+    var calibration = Calibration(margin: 4)
+    let unvaried = observe(lines(float32: { $0.operators = known }, float64: { $0.operators = known }))
+    try calibration.add("2 threads", of: varied, against: unvaried)
+    reference.calibration = calibration
+    for (name, outcome) in [("matmul", Verdict.Outcome.equivalent), ("exp", .driftPrecision)] {
+      let run = lines(
+        float32: { ($0.operators, $0.threads) = (["exp": 0.25, "matmul": 1.5].merging([name: name == "exp" ? 0.26 : 1.55]) { $1 }, "2") },
+        float64: { ($0.operators, $0.threads) = (["exp": 0.25, "matmul": 1.5], "2") })
+      #expect(try Comparison(with: reference).judge(observe(run)).outcome == outcome, "\(name)")
+    }
+  }
+
   @Test func oneULPMoreIsDriftThoughTheTrainingHidesIt() throws {
     let verdict = try judge(known.merging(["exp": 1.2]) { $1 })
     #expect(verdict.outcome == .driftPrecision && verdict.exitCode == .drift)

@@ -76,10 +76,11 @@ import Testing
   }
 
   @Test func placesAreThoseOfTheOtherTools() {
-    let sources = CredentialSources(environment: ["HOME": "/h", "XDG_RUNTIME_DIR": "/run/u", "DOCKER_CONFIG": "/d"])
+    let sources = CredentialSources(environment: ["HOME": "/h", "XDG_RUNTIME_DIR": "/run/u", "DOCKER_CONFIG": "/d"], user: 0)
     #expect(sources.files == ["/run/u/containers/auth.json", "/h/.config/containers/auth.json", "/d/config.json"])
     #expect(CredentialSources(environment: ["HOME": "/h", "REGISTRY_AUTH_FILE": "/a.json"]).files == ["/a.json"])
-    #expect(CredentialSources(environment: [:]).files.isEmpty)
+    #expect(CredentialSources(environment: [:], user: nil).files.isEmpty)
+    #expect(CredentialSources(environment: [:], user: 0).files == ["/run/containers/0/auth.json"])
   }
 
   // MARK: Helpers

@@ -81,6 +81,43 @@ extension EnvctlTests {
       }
     }
 
+    @Test("a digest beside the tag does not hide that the tag has moved") func movedTagBesideADigest() throws {
+      try withTemporaryFolder { folder in
+        let scene = try Scene(in: folder)
+        let old = try scene.digest()
+        try scene.program.project("\(scene.reference)@\(old)")
+        try #require(scene.program("lock").status == 0)
+        #expect(try scene.program("lock", "--check", "--remote").status == 0)
+        try scene.publish(scene.reference, variables: ["CUDA_VERSION=11.8.0"])
+        let moved = try scene.program("lock", "--check", "--remote")
+        #expect(moved.status == 4)
+        #expect(moved.errors.contains("\(scene.reference) has moved: locked as \(old), now \(try scene.digest())\n"), "\(moved.errors)")
+        #expect(moved.errors.contains("envctl.yaml names the old digest too"))
+      }
+    }
+
+    @Test("what is locked by an index starts from an archive of its image, without the registry") func archiveWithoutIndex() throws {
+      try withTemporaryFolder { folder in
+        let scene = try Scene(in: folder)
+        let manifest = try scene.registry.client.resolve(scene.reference)
+        let index = ImageIndex(manifests: [
+          Descriptor(mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.size, platform: .host)
+        ])
+        let named = ImageReference(registry: scene.reference.registry, repository: scene.reference.repository, tag: "all")
+        try scene.registry.client.pushManifest(try CanonicalJSON.encode(index), mediaType: .imageIndex, to: named)
+        let digest = try scene.digest("all")
+        try scene.program.project("\(scene.reference.name)@\(digest)")
+        try #require(scene.program("lock").status == 0)
+        try #require(scene.program("run", "--", "/bin/sh", "-c", "true").status == 0)
+        let archive = folder.appending("image.tar").string
+        try #require(scene.program("image", "save", "\(manifest.digest)", "--output", archive).status == 0)
+        let other = Program(home: folder.appending("other"), folder: scene.program.folder)
+        try #require(other("image", "load", archive).status == 0)
+        let run = try other("run", "--", "/bin/sh", "-c", "echo started")
+        #expect(run.status == 0 && run.output == "started\n", "\(run.errors)")
+      }
+    }
+
     @Test func movedTag() throws {
       try withTemporaryFolder { folder in
         let scene = try Scene(in: folder)

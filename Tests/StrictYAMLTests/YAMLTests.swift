@@ -121,6 +121,16 @@ import Testing
     #expect(throws: YAMLError.self) { try YAMLNode.parse(Array("a: 1\n---\nb: 1\n".utf8), file: "f.yaml") }
   }
 
+  @Test("what would take memory or time without measure is refused") func large() {
+    for (text, problem) in [
+      (String(repeating: "- a\n", count: 1_100_000), "more than 1000000 values"), (String(repeating: "--- a\n", count: 50_001), "more than 50000 documents"),
+      (String(repeating: "%TAG !a! !a\n", count: 1001) + "--- a\n", "too many lines begin with '%'"),
+    ] {
+      let error = #expect(throws: YAMLError.self) { try parse(text) }
+      #expect(error?.problem.contains(problem) == true, "\(error?.summary ?? "")")
+    }
+  }
+
   @Test func refused() {
     for text in ["a: *x\n", "a: [", "a: 1\na: 2\n", String(repeating: "[", count: 200) + String(repeating: "]", count: 200)] {
       #expect(throws: YAMLError.self) { try parse(text) }

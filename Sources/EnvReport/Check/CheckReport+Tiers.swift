@@ -58,7 +58,7 @@ private struct OperatorProfiles {
   var rows: [[String]] {
     pairs.map { pair in
       let values = [\OperatorProfile.mean, \.p99, \.max].map { Self.change(pair.expected[keyPath: $0], pair.actual[keyPath: $0]) }
-      let agreement = findings[pair.actual.operator]?.agreement ?? .equalBits
+      let agreement = findings[pair.actual.operator]?.agreement ?? (pair.expected.digest == pair.actual.digest ? .equalBits : .otherBits)
       return ["\(precision) \(pair.actual.operator)"] + values + [agreement.rawValue]
     }
   }

@@ -26,6 +26,8 @@ struct Collector {
 
   init(_ source: SourceText) { self.source = source }
 
+  /// Notes a finding. Of its texts only what people read is kept: a file can have one of megabytes in each of its findings.
+  ///
   /// - Parameter object: What recognises the finding when its line has moved; the source text of the place unless something else is said.
   mutating func report(
     _ rule: Rule, at range: Range<Int>, statement: Int, _ message: String, suggestion: String? = nil, pin: Pin? = nil, object: String? = nil
@@ -37,7 +39,14 @@ struct Collector {
     let end = min(range.upperBound, range.lowerBound + 300)
     findings.append(
       Raw(
-        rule: rule, range: range, statement: statement, message: message, suggestion: suggestion ?? rule.fix, pin: pin,
-        object: object ?? source.text(range.lowerBound..<max(range.lowerBound, end))))
+        rule: rule, range: range, statement: statement, message: message.shortened, suggestion: (suggestion ?? rule.fix).shortened,
+        pin: pin, object: object?.shortened ?? source.text(range.lowerBound..<max(range.lowerBound, end))))
   }
+}
+
+extension String {
+  /// The text as a report holds it: nobody reads more of one, and names that a file gives can be as long as the file.
+  ///
+  /// Baselines recognise findings by texts cut so; another length would make known findings new.
+  var shortened: String { utf8.count <= 500 ? self : String(unicodeScalars.prefix(400)) + "…" }
 }

@@ -30,6 +30,14 @@ enum FileKind: Sendable, Equatable {
   /// Whether people expect a file of this kind to be judged, so that one that cannot be is told.
   var isExpected: Bool { self != .json }
 
+  /// How large a file may be that is read as a tree, which takes dozens of times its size; nil for the others.
+  var sizeLimit: Int? {
+    switch self {
+    case .yaml, .json, .devcontainer: 4 << 20
+    case .dockerfile, .script, .definition: nil
+    }
+  }
+
   /// Whether a file without a telling name is a shell script: its first line names a shell.
   static func isScript(_ bytes: [UInt8]) -> Bool {
     guard bytes.starts(with: [35, 33]) else { return false }

@@ -33,6 +33,10 @@ public struct FileLint: Sendable {
     let source = SourceText(path: path, bytes: bytes)
     let name = path.split(separator: "/").last.map { $0.lowercased() } ?? ""
     guard FileKind.mayMatter(kind, source, name: name) else { return }
+    if let limit = kind.sizeLimit, bytes.count > limit {
+      tellUnread(path, "it is larger than \(limit >> 20) MiB", rules: rules)
+      return
+    }
     var collector = Collector(source)
     do {
       try FileReader.read(kind, &collector, hasRecipeLock: hasRecipeLock)
@@ -52,6 +56,8 @@ public struct FileLint: Sendable {
   init(unread path: String, reason: String, rules: Set<Rule>) { tellUnread(path, reason, rules: rules) }
 
   private mutating func tellUnread(_ path: String, _ reason: String, line: Int = 1, rules: Set<Rule>) {
+    // It can quote the file.
+    let reason = Self.visible(reason)
     skipped = SkippedFile(file: path, reason: reason)
     guard rules.contains(.unreadable) else { return }
     findings.insert(
@@ -103,8 +109,7 @@ public struct FileLint: Sendable {
 
   /// Control characters of a file must not reach a terminal, and a line of megabytes must not fill a report.
   private static func visible(_ text: String) -> String {
-    let isShort = text.utf8.count <= 500
-    let short = isShort ? text : String(text.unicodeScalars.prefix(400)) + "…"
+    let short = text.shortened
     guard short.unicodeScalars.contains(where: isControl) else { return short }
     var result = String.UnicodeScalarView()
     for scalar in short.unicodeScalars { result.append(isControl(scalar) ? " " : scalar) }

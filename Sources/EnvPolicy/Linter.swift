@@ -50,7 +50,7 @@ public enum Linter {
   /// Lints everything below the roots. Symbolic links on the way are not followed; one that makes a file out of sight pass for one to be
   /// judged is a finding, as is whatever else could not be read.
   ///
-  /// - Throws: `PolicyError.unreadableRoot` for a root that is not there.
+  /// - Throws: `PolicyError.unreadableRoot` for a root that is not there, `oddRoot` for one that is neither file nor folder.
   public static func lint(_ request: LintRequest) throws -> LintReport {
     var report = LintReport()
     var files: [Candidate] = []
@@ -88,9 +88,7 @@ public enum Linter {
       let lock = root.removingLastComponent().appending("image.lock")
       return [Candidate(path: root, shown: prefix, size: status.size, hasRecipeLock: FileSystem.exists(lock))]
     }
-    guard status.kind == .directory else {
-      throw PolicyError.unreadableRoot(path: root.string, underlying: FileSystemError(call: "open", path: root, errno: .notDirectory))
-    }
+    guard status.kind == .directory else { throw PolicyError.oddRoot(path: root.string) }
     let walk: FileListing
     do { walk = try FileSystem.files(below: root, entering: { !skippedFolders.contains($0) }) } catch {
       throw PolicyError.unreadableRoot(path: root.string, underlying: error)

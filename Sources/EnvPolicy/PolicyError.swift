@@ -14,6 +14,8 @@ public enum PolicyError: Diagnostic {
   case unpinned([Finding])
   case unknownRule(String)
   case unreadableRoot(path: String, underlying: any Error)
+  /// A pipe, a socket or a device.
+  case oddRoot(path: String)
   case unreadableBaseline(file: String, reason: String, underlying: (any Error)?)
   /// A file is not what was linted any more.
   case changedMeanwhile(file: String)
@@ -30,6 +32,7 @@ public enum PolicyError: Diagnostic {
       return "\(first.place.file): \(first.message) [\(first.rule.id)]\(more)"
     case .unknownRule(let name): return "there is no rule '\(name)'"
     case .unreadableRoot(let path, _): return "'\(path)' cannot be linted"
+    case .oddRoot(let path): return "'\(path)' cannot be linted: it is neither a file nor a folder"
     case .unreadableBaseline(let file, let reason, _): return "the baseline '\(file)' cannot be used: \(reason)"
     case .changedMeanwhile(let file): return "'\(file)' changed while it was linted, so nothing was written to it"
     case .harmfulFix(let file): return "digests in '\(file)' would spoil other references there, so nothing was written to it"
@@ -42,7 +45,7 @@ public enum PolicyError: Diagnostic {
     switch self {
     case .unreadableRoot(_, let underlying), .unresolved(_, _, _, let underlying), .unwritable(_, let underlying): underlying
     case .unreadableBaseline(_, _, let underlying): underlying
-    case .unpinned, .unknownRule, .changedMeanwhile, .harmfulFix: nil
+    case .unpinned, .unknownRule, .oddRoot, .changedMeanwhile, .harmfulFix: nil
     }
   }
 
@@ -54,7 +57,7 @@ public enum PolicyError: Diagnostic {
     case .unreadableBaseline: "write a new one with --write-baseline"
     case .changedMeanwhile: "run the command again"
     case .harmfulFix: "pin by hand; look for variables that are a whole reference in one place and a part of one in another"
-    case .unreadableRoot, .unresolved, .unwritable: nil
+    case .unreadableRoot, .oddRoot, .unresolved, .unwritable: nil
     }
   }
 
@@ -62,7 +65,7 @@ public enum PolicyError: Diagnostic {
     switch self {
     case .unpinned: .policy
     case .unknownRule, .unreadableBaseline: .usage
-    case .unreadableRoot, .changedMeanwhile, .harmfulFix, .unresolved, .unwritable: .failed
+    case .unreadableRoot, .oddRoot, .changedMeanwhile, .harmfulFix, .unresolved, .unwritable: .failed
     }
   }
 }

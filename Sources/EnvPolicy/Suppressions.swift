@@ -4,6 +4,8 @@ import EnvCore
 /// The suppressions of one file.
 struct Suppressions {
   static let marker = "envctl:ignore"
+  /// More names than there are rules; what follows them silences nothing.
+  private static let wordLimit = 64
 
   /// One comment.
   struct Comment {
@@ -28,6 +30,8 @@ struct Suppressions {
     while let offset = firstOffset(of: Self.marker, in: source.bytes, from: start) {
       start = offset + Self.marker.utf8.count
       guard let comment = Self.comment(source, offset) else { continue }
+      // A comment is all of its line, or a line of many would be read again for each of them.
+      start = comment.range.upperBound
       byLine[comment.line, default: []].append(comments.count)
       // One is enough, and the first with a reason is the one that works.
       if comment.coversFile, !comment.reason.isEmpty {
@@ -41,19 +45,20 @@ struct Suppressions {
     let line = source.lineIndex(of: offset)
     let range = source.lineRange(line)
     guard offset < range.upperBound, let sign = commentSign(source, range.lowerBound, offset) else { return nil }
-    var rest = source.text(offset..<range.upperBound).dropFirst(marker.count)
-    let coversFile = rest.hasPrefix("-file")
-    if coversFile { rest = rest.dropFirst(5) }
-    guard rest.isEmpty || rest.first == " " || rest.first == "\t" else { return nil }
-    let parts = rest.range(ofASCII: "--").map { (rest[..<$0], rest[$0...].dropFirst(2)) } ?? (rest, "")
-    let words = parts.0.split { $0 == " " || $0 == "," || $0 == "\t" }.map(String.init)
+    var start = offset + marker.utf8.count
+    let coversFile = source.bytes[start..<range.upperBound].starts(with: "-file".utf8)
+    if coversFile { start += "-file".utf8.count }
+    guard start == range.upperBound || source.bytes[start] == 32 || source.bytes[start] == 9 else { return nil }
+    let rest = source.text(start..<range.upperBound)
+    let parts = rest.range(ofASCII: "--").map { (rest[..<$0], rest[$0...].dropFirst(2)) } ?? (rest[...], "")
     var rules: [Rule] = []
     var unknown: [String] = []
-    for word in words {
-      if let rule = try? Rule.named(word) { rules.append(rule) } else { unknown.append(word) }
+    for word in parts.0.split(maxSplits: wordLimit, whereSeparator: { $0 == " " || $0 == "," || $0 == "\t" }).prefix(wordLimit) {
+      let name = String(word).shortened
+      if let rule = try? Rule.named(name) { rules.append(rule) } else { unknown.append(name) }
     }
     let isAlone = source.bytes[range.lowerBound..<sign].allSatisfy { $0 == 32 || $0 == 9 || $0 == 0xEF || $0 == 0xBB || $0 == 0xBF }
-    let reason = parts.1.split { $0 == " " || $0 == "\t" }.joined(separator: " ")
+    let reason = parts.1.split { $0 == " " || $0 == "\t" }.joined(separator: " ").shortened
     return Comment(
       range: offset..<range.upperBound, line: line, isAlone: isAlone, coversFile: coversFile, rules: rules, unknown: unknown, reason: reason
     )
@@ -87,9 +92,13 @@ struct Suppressions {
     return nil
   }
 
+  private static func nearestRule(_ name: String) -> String? { didYouMean(name, among: Rule.all.flatMap { [$0.id, $0.name] }) }
+
   /// What is wrong with the comments themselves.
   func report(into collector: inout Collector) {
-    for comment in comments {
+    for comment in comments where !collector.isFull {
+      // To look for what was meant in thousands of mistakes would take minutes.
+      let isHelpful = collector.findings.count < 100
       let names = (comment.rules.map(\.id) + comment.unknown).joined(separator: ", ")
       if comment.reason.isEmpty {
         collector.report(
@@ -98,7 +107,7 @@ struct Suppressions {
       } else if let name = comment.unknown.first {
         collector.report(
           .suppressionWithoutUse, at: comment.range, statement: comment.range.lowerBound, "there is no rule '\(name)' to suppress",
-          suggestion: didYouMean(name, among: Rule.all.flatMap { [$0.id, $0.name] }) ?? "`envctl lint --rules` lists all rules")
+          suggestion: (isHelpful ? Self.nearestRule(name) : nil) ?? "`envctl lint --rules` lists all rules")
       } else if !comment.isUsed {
         collector.report(
           .suppressionWithoutUse, at: comment.range, statement: comment.range.lowerBound,

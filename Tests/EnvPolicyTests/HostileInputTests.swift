@@ -1,5 +1,6 @@
 /// Input made to hurt: it must end soon, with a finding, a remark or nothing, and never with a crash.
 import EnvCore
+import Glibc
 import Testing
 
 @testable import EnvPolicy
@@ -57,7 +58,95 @@ import Testing
   @Test("a line of ten megabytes is one line", .timeLimit(.minutes(5))) func longLine() {
     let size = 10 << 20
     #expect(lint("FROM " + String(repeating: "a", count: size), "Dockerfile").findings.map(\.rule.id) == ["EC107"])
-    #expect(lint("image: " + String(repeating: "a", count: size), ".gitlab-ci.yml").findings.count == 1)
+    let yaml = lint("image: " + String(repeating: "a", count: (4 << 20) - 7), ".gitlab-ci.yml")
+    #expect(yaml.findings.map(\.rule.id) == ["EC107"])
+  }
+
+  @Test("what is read as a tree must be smaller", arguments: ["compose.yaml", "k8s.json", "devcontainer.json"])
+  func largeTree(_ name: String) {
+    let text = #"{"apiVersion": "v1", "kind": "x", "image": ""# + String(repeating: "a", count: 4 << 20) + "\"}"
+    #expect(lint(text, name).skipped?.reason == "it is larger than 4 MiB")
+    #expect(lint(text, name).findings.map(\.rule.id) == ["EC903"])
+    // Nothing in it for any rule.
+    #expect(lint(String(repeating: "a", count: 5 << 20), name).skipped == nil)
+  }
+
+  @Test("a line is one comment, however many it seems to hold") func crowdedComment() {
+    #expect(lint(String(repeating: "# envctl:ignore ", count: 2000), "Dockerfile").findings.map(\.rule.id) == ["EC901"])
+    let lines = [1000, 4000].map { String(repeating: "# envctl:ignored ", count: $0) }
+    #expect(time(lines[1], "Dockerfile") < 10 * time(lines[0], "Dockerfile"))
+    let reason = lint("docker run a:1 # envctl:ignore EC103 -- " + String(repeating: "a", count: 1 << 20), "x.sh")
+    #expect(reason.suppressed.map(\.reason) == [String(repeating: "a", count: 400) + "…"])
+  }
+
+  @Test("only the first remarks on comments say what may be meant") func manyComments() {
+    let findings = lint(String(repeating: "# envctl:ignore EC10l -- why\n", count: 1000), "Dockerfile").findings
+    #expect(findings.count == 1000)
+    #expect(findings.first?.suggestion.hasPrefix("did you mean 'EC101'") == true)
+    #expect(findings.last?.suggestion == "`envctl lint --rules` lists all rules")
+  }
+
+  /// The least processor time in which the text is linted, in seconds: other programs and tests take none of it.
+  private func time(_ text: String, _ path: String) -> Double {
+    let bytes = Array(text.utf8)
+    func now() -> Double {
+      var time = timespec()
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+      return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+    let times = (0..<2).map { _ in
+      let start = now()
+      _ = lint(bytes, path)
+      return now() - start
+    }
+    return times.min() ?? 0
+  }
+
+  @Test("of a name as long as the file no finding holds more than a part") func longTexts() {
+    let long = String(repeating: "é", count: 1 << 18)
+    var collector = Collector(SourceText(path: "x", bytes: Array("x".utf8)))
+    collector.report(.movingTag, at: 0..<1, statement: 0, long, suggestion: long, object: long)
+    for text in collector.findings.flatMap({ [$0.message, $0.object, $0.suggestion] }) {
+      #expect(text == String(repeating: "é", count: 400) + "…")
+    }
+    let twice = lint("image: x\n" + String(repeating: "? \(long)\n: 1\n", count: 2), "compose.yaml")
+    #expect(twice.skipped?.reason.hasPrefix("the key 'é") == true)
+    #expect(twice.skipped?.reason.unicodeScalars.count == 401)
+  }
+
+  /// What stands around a name, what stands after it, and what can be repeated there and is found each time.
+  static let owners: [(String, String, String, String)] = [
+    ("k8s.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: '", "'}\nspec:\n  containers:\n", "  - {image: n}\n"),
+    (".github/workflows/x.yml", "jobs:\n  ? '", "'\n  : steps:\n", "    - {uses: 'docker://n'}\n"),
+    ("compose.yaml", "services:\n  ? '", "'\n  : build:\n      args:\n", "      - BASE=n\n"),
+    (".gitlab-ci.yml", "? '", "'\n: services:\n", "  - n\n"), ("values.yaml", "? '", "'\n:\n", "  - image: n\n"),
+  ]
+
+  @Test("a name as long as the file costs no more in thousands of findings", arguments: owners)
+  func longOwner(_ path: String, _ before: String, _ after: String, _ item: String) {
+    let name = String(repeating: "a", count: 1 << 20)
+    let items = String(repeating: item, count: 3000)
+    let both = before + name + after + items
+    #expect(lint(both, path).findings.count >= 3000)
+    #expect(time(both, path) < 2.5 * (time(before + name + after + item, path) + time(before + "a" + after + items, path)))
+  }
+
+  @Test("a pod may have as many keys as containers") func crowdedPod() {
+    let pods = [500, 2000].map { count in
+      "apiVersion: v1\nkind: Pod\nspec:\n" + (0..<count).map { "  k\($0): x\n" }.joined() + "  containers:\n"
+        + String(repeating: "  - {image: n}\n", count: count)
+    }
+    #expect(time(pods[1], "k8s.yaml") < 10 * time(pods[0], "k8s.yaml"))
+  }
+
+  @Test("a container may request as many devices as it limits") func crowdedContainer() {
+    let pods = [500, 2000].map { count in
+      let devices = (0..<count).map { "x.com/gpu\($0): 1" }.joined(separator: ", ")
+      return "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: n\n    resources:\n"
+        + "      limits: {\(devices)}\n      requests: {\(devices)}\n"
+    }
+    #expect(time(pods[1], "k8s.yaml") < 10 * time(pods[0], "k8s.yaml"))
+    #expect(lint(pods[0], "k8s.yaml").findings.map(\.rule.id).sorted() == ["EC102", "EC501", "EC502"])
   }
 
   @Test("many findings in one line cost no more than as many lines", .timeLimit(.minutes(5))) func crowdedLine() {

@@ -61,6 +61,18 @@ import Testing
     #expect(error.exitCode == .failed)
   }
 
+  @Test("a root that is neither a file nor a folder is called so") func oddRoot() throws {
+    try withTemporaryFolder { folder in
+      let fifo = folder.appending("fifo")
+      #expect(mkfifo(fifo.string, 0o644) == 0)
+      for root in [fifo, "/dev/zero"] {
+        let error = try #require(throws: PolicyError.self) { try Linter.lint(LintRequest(roots: [root])) }
+        #expect(error.summary == "'\(root)' cannot be linted: it is neither a file nor a folder")
+        #expect(error.exitCode == .failed)
+      }
+    }
+  }
+
   @Test func unreadableFolder() throws {
     try withTemporaryFolder { folder in
       try write("FROM a\n", folder.appending("a/Dockerfile"))

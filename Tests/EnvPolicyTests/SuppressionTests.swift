@@ -27,6 +27,9 @@ import Testing
     // The words in a value are no comment.
     ("FROM a:1\nENV X=envctl:ignore-file\n", "Dockerfile", ["EC103"]),
     ("a: 1 # envctl:ignored EC103 -- why\n", "compose.yml", []),
+    ("docker run a:1 envctl:ignore # envctl:ignore EC103 -- why\n", "x.sh", []),
+    ("docker run a:1 # envctl:ignore EC103 -- why # envctl:ignore EC101 -- why\n", "x.sh", []),
+    ("# envctl:ignore \(String(repeating: "EC102,", count: 64))EC103 -- why\nFROM a:1\n", "Dockerfile", ["EC902", "EC103"]),
   ]
 
   @Test(arguments: comments) func comment(_ text: String, _ path: String, _ expected: [String]) { #expect(ids(text, path) == expected) }

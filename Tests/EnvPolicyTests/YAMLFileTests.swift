@@ -63,7 +63,30 @@ import Testing
     #expect(ids(pod, "pod.json") == ["EC501", "EC502", "EC103"])
     #expect(ids("\t" + pod.replacing(", ", with: ",\n\t"), "pod.json") == ["EC501", "EC502", "EC103"])
     #expect(ids(#"{"image": "nginx:1.25", "services": {"a": {"image": "b"}}}"#, "data.json").isEmpty)
-    #expect(ids(#"{"apiVersion": "v1", "kind": "#, "broken.json").isEmpty)
+  }
+
+  private static func podJSON(_ more: String) -> String {
+    #"{"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "c", "image": "nginx:1.25"}]}"# + more + "}"
+  }
+
+  static let oddities = [
+    #", "a": 1, "a": 2"#, #", "\#(String(repeating: "k", count: 1025))": 1"#,
+    #", "a": \#(String(repeating: "[", count: 130))\#(String(repeating: "]", count: 130))"#, ", \"a\": [",
+  ]
+
+  @Test("an object of a cluster that cannot be read is a finding, in JSON as in YAML", arguments: oddities)
+  func unreadableJSON(_ oddity: String) {
+    #expect(ids(Self.podJSON(oddity), "pod.json") == ["EC903"])
+    #expect(ids(Self.podJSON(oddity), "pod.yaml") == ["EC903"])
+    #expect(ids(oddity, "data.json").isEmpty)
+  }
+
+  @Test("escaped surrogates are text like any other, and what follows them keeps its place") func surrogates() {
+    let names = #", "\ud83d\ude00": 1, "\uD83D\uDE01": 2, "\ud800": 3, "\\ud800": 4"#
+    #expect(ids(Self.podJSON(names), "pod.json") == ["EC501", "EC502", "EC103"])
+    for emoji in [#"\ud83d\ude00"#, "abcdefghijkl"] {
+      #expect(places(#"{"name": "\#(emoji)", "image": "nginx:1.25"}"#, ".devcontainer.json") == ["EC103 1:36-46"])
+    }
   }
 
   @Test(arguments: composes) func compose(_ text: String, _ expected: [String]) { #expect(places(text, "compose.yaml") == expected) }

@@ -10,7 +10,7 @@ enum ComposeReader {
 
   static func read(_ document: YAMLNode, _ yaml: YAMLSource, into collector: inout Collector) {
     for service in document["services"]?.entries ?? [] {
-      let user = "service '\(service.key)'"
+      let user = "service '\(service.key)'".shortened
       // Beside `build`, `image` names the result.
       if let image = service.value["image"], service.value["build"] == nil { collector.check(image: image, yaml, user: user) }
       for source in service.value["volumes"]?.elements ?? [] where source["type"]?.scalarText == "image" {
@@ -26,19 +26,19 @@ enum ComposeReader {
       reader.read(into: &collector)
     }
     for pair in build["args"]?.entries ?? [] where BuildArgument.namesImage(pair.key) {
-      collector.check(image: pair.value, yaml, user: "\(user), build argument \(pair.key)")
+      collector.check(image: pair.value, yaml, user: "\(user), build argument \(pair.key)".shortened)
     }
     for item in build["args"]?.elements ?? [] {
       guard let text = yaml.mapped(item), let (name, value) = assignment(text), BuildArgument.namesImage(name) else { continue }
-      check(value, in: text, "\(user), build argument \(name)", &collector)
+      check(value, in: text, "\(user), build argument \(name)".shortened, &collector)
     }
     for pair in build["additional_contexts"]?.entries ?? [] {
       guard let text = yaml.mapped(pair.value) else { continue }
-      check(ShellWord(whole: text), in: text, "\(user), build context \(pair.key)", scheme: BuildArgument.scheme, &collector)
+      check(ShellWord(whole: text), in: text, "\(user), build context \(pair.key)".shortened, scheme: BuildArgument.scheme, &collector)
     }
     for item in build["additional_contexts"]?.elements ?? [] {
       guard let text = yaml.mapped(item), let (name, value) = assignment(text) else { continue }
-      check(value, in: text, "\(user), build context \(name)", scheme: BuildArgument.scheme, &collector)
+      check(value, in: text, "\(user), build context \(name)".shortened, scheme: BuildArgument.scheme, &collector)
     }
   }
 

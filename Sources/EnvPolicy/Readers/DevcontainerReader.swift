@@ -10,7 +10,8 @@ enum DevcontainerReader {
     }
   }
 
-  /// The same number of bytes with comments and trailing commas blanked. JSON without them is YAML, whose parser knows places.
+  /// The same number of bytes with comments and trailing commas blanked and without surrogates. Such JSON is YAML, whose parser knows
+  /// places.
   static func plainJSON(_ bytes: [UInt8]) -> [UInt8] {
     var result = bytes
     var index = 0
@@ -20,7 +21,14 @@ enum DevcontainerReader {
       case UInt8(ascii: "\""):
         lastComma = nil
         index += 1
-        while index < bytes.count, bytes[index] != UInt8(ascii: "\"") { index += bytes[index] == UInt8(ascii: "\\") ? 2 : 1 }
+        while index < bytes.count, bytes[index] != UInt8(ascii: "\"") {
+          guard bytes[index] == UInt8(ascii: "\\") else {
+            index += 1
+            continue
+          }
+          replaceSurrogate(&result, at: index)
+          index += 2
+        }
       case UInt8(ascii: "/") where index + 1 < bytes.count && bytes[index + 1] == UInt8(ascii: "/"):
         while index < bytes.count, bytes[index] != 10 {
           result[index] = 32
@@ -41,6 +49,16 @@ enum DevcontainerReader {
       index += 1
     }
     return result
+  }
+
+  /// Puts a character for private use in the place of an escaped surrogate: JSON writes larger characters as two of them (RFC 8259,
+  /// section 7), YAML knows none. Each has its own, so that keys that differ stay so.
+  private static func replaceSurrogate(_ bytes: inout [UInt8], at index: Int) {
+    guard index + 3 < bytes.count, bytes[index + 1] == UInt8(ascii: "u"), bytes[index + 2] | 0x20 == UInt8(ascii: "d"),
+      let digit = Character(UnicodeScalar(bytes[index + 3])).hexDigitValue, digit >= 8
+    else { return }
+    bytes[index + 2] = UInt8(ascii: "e")
+    bytes[index + 3] = UInt8(ascii: "0") + UInt8(digit - 8)
   }
 
   private static func blankBlock(_ bytes: [UInt8], _ result: inout [UInt8], from start: Int) -> Int {

@@ -22,18 +22,20 @@ enum FileReader {
     case .script: ScriptReader.read(source, into: &collector)
     case .definition: ScriptReader.readDefinition(source, into: &collector)
     case .devcontainer:
-      let text = DevcontainerReader.plainJSON(Array(source.bytes[source.byteOrderMark...]))
-      let yaml = try parse(source) { () throws(YAMLError) in try YAMLSource(source, text: text) }
+      let yaml = try json(source)
       for document in yaml.documents { DevcontainerReader.read(document, yaml, into: &collector) }
     case .json:
-      let text = DevcontainerReader.plainJSON(Array(source.bytes[source.byteOrderMark...]))
-      // What is no JSON may be a template, and what is none of ours may be anything.
-      guard let yaml = try? YAMLSource(source, text: text) else { throw Skip(reason: "no JSON as it stands", isExpected: true) }
+      let yaml = try json(source)
       for document in yaml.documents where KubernetesReader.recognises(document) { KubernetesReader.read(document, yaml, into: &collector) }
     case .yaml:
       let yaml = try parse(source) { () throws(YAMLError) in try YAMLSource(source) }
       for document in yaml.documents { read(document, yaml, hasRecipeLock: hasRecipeLock, &collector) }
     }
+  }
+
+  private static func json(_ source: SourceText) throws(Skip) -> YAMLSource {
+    let text = DevcontainerReader.plainJSON(Array(source.bytes[source.byteOrderMark...]))
+    return try parse(source) { () throws(YAMLError) in try YAMLSource(source, text: text) }
   }
 
   private static func parse(_ source: SourceText, _ body: () throws(YAMLError) -> YAMLSource) throws(Skip) -> YAMLSource {

@@ -14,12 +14,13 @@ enum GitHubReader {
       steps(runs["steps"], "action", yaml, &collector)
     }
     for job in document["jobs"]?.entries ?? [] {
-      let user = "job '\(job.key)'"
+      let user = "job '\(job.key)'".shortened
       if let container = job.value["container"] {
         collector.check(image: container["image"] ?? container, yaml, user: "container of \(user)")
       }
       for service in job.value["services"]?.entries ?? [] {
-        if let image = service.value["image"] { collector.check(image: image, yaml, user: "service '\(service.key)' of \(user)") }
+        guard let image = service.value["image"] else { continue }
+        collector.check(image: image, yaml, user: "service '\(service.key)' of \(user)".shortened)
       }
       steps(job.value["steps"], user, yaml, &collector)
     }
@@ -28,10 +29,11 @@ enum GitHubReader {
   private static func steps(_ steps: YAMLNode?, _ user: String, _ yaml: YAMLSource, _ collector: inout Collector) {
     for (index, step) in (steps?.elements ?? []).enumerated() {
       let name = step["name"]?.scalarText ?? step["id"]?.scalarText ?? "\(index + 1)"
+      let user = "step '\(name)' of \(user)".shortened
       if let uses = step["uses"], uses.scalarText.hasPrefix("docker://") {
-        dockerAction(uses, "step '\(name)' of \(user)", yaml, &collector)
+        dockerAction(uses, user, yaml, &collector)
       }
-      if let run = step["run"], isShell(step) { collector.check(script: run, yaml, user: "step '\(name)' of \(user)") }
+      if let run = step["run"], isShell(step) { collector.check(script: run, yaml, user: user) }
     }
   }
 

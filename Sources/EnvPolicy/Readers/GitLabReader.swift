@@ -12,7 +12,7 @@ enum GitLabReader {
     section(document, "default", variables, yaml, &collector)
     for pair in document.entries where !["image", "services", "variables", "stages", "include", "workflow", "spec"].contains(pair.key) {
       if !pair.value.entries.isEmpty {
-        section(pair.value, "job '\(pair.key)'", bindings(pair.value["variables"], yaml, variables), yaml, &collector)
+        section(pair.value, "job '\(pair.key)'".shortened, bindings(pair.value["variables"], yaml, variables), yaml, &collector)
       }
     }
   }

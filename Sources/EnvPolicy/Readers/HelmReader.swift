@@ -3,15 +3,18 @@ import StrictYAML
 
 enum HelmReader {
   static func read(_ document: YAMLNode, _ yaml: YAMLSource, into collector: inout Collector) {
-    search(document, yaml, path: "", into: &collector)
+    search(document, yaml, path: "", key: "", into: &collector)
   }
 
-  private static func search(_ node: YAMLNode, _ yaml: YAMLSource, path: String, into collector: inout Collector) {
-    if node["repository"]?.isScalar == true, node["tag"] != nil || node["digest"] != nil || path.lowercased().hasSuffix("image") {
+  /// - Parameters:
+  ///   - path: As people are shown it, cut when it is long.
+  ///   - key: What the node stands under, whole; empty for an item of a list.
+  private static func search(_ node: YAMLNode, _ yaml: YAMLSource, path: String, key: String, into collector: inout Collector) {
+    if node["repository"]?.isScalar == true, node["tag"] != nil || node["digest"] != nil || key.lowercased().hasSuffix("image") {
       return split(node, yaml, path, &collector)
     }
     for pair in node.entries {
-      let inner = path.isEmpty ? pair.key : path + "." + pair.key
+      let inner = (path.isEmpty ? pair.key : path + "." + pair.key).shortened
       if pair.key == "image", pair.value.isScalar {
         // Beside a tag of its own, the name alone is half of a reference.
         if let tag = node["tag"] ?? node["imageTag"], !pair.value.scalarText.contains("@") {
@@ -20,10 +23,12 @@ enum HelmReader {
           collector.check(image: pair.value, yaml, user: "value '\(inner)'")
         }
       } else {
-        search(pair.value, yaml, path: inner, into: &collector)
+        search(pair.value, yaml, path: inner, key: pair.key, into: &collector)
       }
     }
-    for (index, item) in node.elements.enumerated() { search(item, yaml, path: "\(path)[\(index)]", into: &collector) }
+    for (index, item) in node.elements.enumerated() {
+      search(item, yaml, path: "\(path)[\(index)]".shortened, key: "", into: &collector)
+    }
   }
 
   /// `registry`, `repository`, `tag` and `digest` as charts split them.

@@ -11,7 +11,7 @@ enum KubernetesReader {
       return
     }
     let name = document["metadata"]?["name"]?.scalarText ?? document["metadata"]?["generateName"]?.scalarText ?? ""
-    search(document, yaml, owner: name.isEmpty ? kind : "\(kind) '\(name)'", into: &collector)
+    search(document, yaml, owner: (name.isEmpty ? kind : "\(kind) '\(name)'").shortened, into: &collector)
   }
 
   /// A mapping with a list `containers` is a pod specification: in a Pod, in the templates of Deployment, StatefulSet, DaemonSet,
@@ -32,12 +32,32 @@ private struct PodReader {
   let pod: YAMLNode
   let yaml: YAMLSource
   let owner: String
+  // Looked up once: a pod can have as many containers as other keys.
+  private let limited: Set<String>
+  private let requested: Set<String>
+  private let runtimeClass: String
+  private let hasOneContainer: Bool
+
+  init(pod: YAMLNode, yaml: YAMLSource, owner: String) {
+    self.pod = pod
+    self.yaml = yaml
+    self.owner = owner
+    let resources = pod["resources"]
+    limited = Self.resources(resources?["limits"])
+    requested = Self.resources(resources?["requests"])
+    runtimeClass = pod["runtimeClassName"]?.scalarText ?? ""
+    hasOneContainer = pod["containers"]?.elements.count == 1
+  }
+
+  private static func resources(_ node: YAMLNode?) -> Set<String> {
+    Set((node?.entries ?? []).lazy.filter { !$0.value.isNull }.map(\.key))
+  }
 
   func read(into collector: inout Collector) {
     for (key, word) in [("containers", "container"), ("initContainers", "init container"), ("ephemeralContainers", "ephemeral container")] {
       for (index, container) in (pod[key]?.elements ?? []).enumerated() where !container.entries.isEmpty {
         let name = container["name"]?.scalarText ?? "\(index + 1)"
-        let user = "\(word) '\(name)' of \(owner)"
+        let user = "\(word) '\(name)' of \(owner)".shortened
         if let image = container["image"] { collector.check(image: image, yaml, user: user) }
         // Kubernetes allows no resources on ephemeral containers.
         if key != "ephemeralContainers" { checkResources(container, user, isInit: key == "initContainers", &collector) }
@@ -45,7 +65,7 @@ private struct PodReader {
     }
     for volume in pod["volumes"]?.elements ?? [] {
       guard let reference = volume["image"]?["reference"] else { continue }
-      collector.check(image: reference, yaml, user: "volume '\(volume["name"]?.scalarText ?? "")' of \(owner)")
+      collector.check(image: reference, yaml, user: "volume '\(volume["name"]?.scalarText ?? "")' of \(owner)".shortened)
     }
   }
 
@@ -72,9 +92,9 @@ private struct PodReader {
     _ resource: String, _ rule: Rule, _ resources: YAMLNode?, _ user: String, _ place: Range<Int>, _ collector: inout Collector
   ) {
     // What the pod as a whole is given (Kubernetes 1.34, "Pod-level resources") holds for its containers.
-    let hasLimit = resources?["limits"]?[resource] != nil || pod["resources"]?["limits"]?[resource] != nil
+    let hasLimit = resources?["limits"]?[resource] != nil || limited.contains(resource)
     guard !hasLimit else { return }
-    let hasRequest = resources?["requests"]?[resource] != nil || pod["resources"]?["requests"]?[resource] != nil
+    let hasRequest = resources?["requests"]?[resource] != nil || requested.contains(resource)
     collector.report(
       rule, at: place, statement: place.lowerBound,
       hasRequest
@@ -93,11 +113,12 @@ private struct PodReader {
   private func checkGPU(
     _ container: YAMLNode, _ resources: YAMLNode?, _ user: String, isInit: Bool, _ place: Range<Int>, _ collector: inout Collector
   ) {
-    let limits = (resources?["limits"]?.entries ?? []).filter { Self.isDevice($0.key) }
+    let devices = (resources?["limits"]?.entries ?? []).lazy.filter { Self.isDevice($0.key) }
+    let limits = Dictionary(devices.map { ($0.key, $0.value) }) { first, _ in first }
     for request in resources?["requests"]?.entries ?? [] where Self.isDevice(request.key) {
-      let limit = limits.first { $0.key == request.key }
-      if let limit, limit.value.scalarText == request.value.scalarText { continue }
-      let found = limit.map { "the limit is \($0.value.scalarText)" } ?? "there is no limit"
+      let limit = limits[request.key]
+      if let limit, limit.scalarText == request.value.scalarText { continue }
+      let found = limit.map { "the limit is \($0.scalarText)" } ?? "there is no limit"
       collector.report(
         .gpuUnbounded, at: yaml.range(request.value).range, statement: yaml.offset(request.mark),
         "\(user) requests \(request.value.scalarText) of \(request.key), but \(found)", object: user)
@@ -122,9 +143,6 @@ private struct PodReader {
     if let part = parts.first(where: { $0 == "gpu" || $0.hasPrefix("cuda") || $0.hasPrefix("cudnn") || $0 == "rocm" }) {
       return "the image's name says \(part)"
     }
-    if let runtime = pod["runtimeClassName"]?.scalarText, runtime.contains("nvidia"), pod["containers"]?.elements.count == 1 {
-      return "the runtime class is \(runtime)"
-    }
-    return nil
+    return hasOneContainer && runtimeClass.contains("nvidia") ? "the runtime class is \(runtimeClass)" : nil
   }
 }

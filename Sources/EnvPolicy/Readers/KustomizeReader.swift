@@ -16,7 +16,7 @@ enum KustomizeReader {
       expansion.rewrite { "\(name):\($0)" }
       collector.check(
         ImageMention(
-          user: "image '\(image["name"]?.scalarText ?? name)'", range: range, statement: range.lowerBound, expansion: expansion,
+          user: "image '\(image["name"]?.scalarText ?? name)'".shortened, range: range, statement: range.lowerBound, expansion: expansion,
           digestForm: .ownKey))
     }
   }

@@ -76,7 +76,8 @@ public struct ArchiveReader: ~Copyable {
     if let pulled = source?.error { throw pulled }
     switch status {
     case ARCHIVE_EOF: return nil
-    case ARCHIVE_OK, ARCHIVE_WARN: break
+    case ARCHIVE_OK: break
+    case ARCHIVE_WARN where Self.isOfCharset(handle): break
     default: throw Self.failure(handle, object: object, action: "read")
     }
     guard let pointer else { throw Self.failure(handle, object: object, action: "read") }
@@ -96,7 +97,7 @@ public struct ArchiveReader: ~Copyable {
         if offset > end { try Self.fill(offset - end, body) }
         return
       }
-      guard status == ARCHIVE_OK || status == ARCHIVE_WARN else { throw Self.failure(handle, object: object, action: "read") }
+      guard status == ARCHIVE_OK else { throw Self.failure(handle, object: object, action: "read") }
       if offset > end { try Self.fill(offset - end, body) }
       // The block belongs to libarchive until the next call on the handle; the span ends before.
       try body(UnsafeRawBufferPointer(start: block, count: count).bytes)
@@ -150,7 +151,8 @@ public struct ArchiveReader: ~Copyable {
   }
 
   private func entry(_ pointer: OpaquePointer) throws(ArchiveError) -> ArchiveEntry {
-    guard let path = Self.text(la_entry_pathname(pointer)) else { throw .unreadableName(object: object) }
+    guard let name = la_entry_pathname(pointer) else { throw .malformed(object: object, action: "read", reason: "an entry has no name") }
+    guard let path = Self.text(name) else { throw .unreadableName(object: object) }
     let kind = try kind(pointer, path: path)
     return ArchiveEntry(
       path: path, kind: kind, permissions: UInt32(la_entry_perm(pointer)),
@@ -162,14 +164,16 @@ public struct ArchiveReader: ~Copyable {
 
   private func kind(_ pointer: OpaquePointer, path: String) throws(ArchiveError) -> ArchiveEntry.Kind {
     if let target = la_entry_hardlink(pointer) {
-      guard let target = Self.text(target) else { throw .unreadableName(object: object) }
+      guard let target = Self.text(target) else { throw .unreadableTarget(object: object, path: path) }
       return .hardlink(target: target)
     }
     switch la_entry_filetype(pointer) & Glibc.S_IFMT {
     case Glibc.S_IFREG: return .file
     case Glibc.S_IFDIR: return .directory
     case Glibc.S_IFLNK:
-      guard let target = Self.text(la_entry_symlink(pointer)) else { throw .unreadableName(object: object) }
+      // symlink(2) makes no link to an empty name, and libarchive gives none for it.
+      guard let target = la_entry_symlink(pointer), target.pointee != 0 else { throw .missingTarget(object: object, path: path) }
+      guard let target = Self.text(target) else { throw .unreadableTarget(object: object, path: path) }
       return .symlink(target: target)
     case Glibc.S_IFCHR:
       return .characterDevice(
@@ -214,6 +218,13 @@ public struct ArchiveReader: ~Copyable {
   }
 
   private static func text(_ pointer: UnsafePointer<CChar>?) -> String? { pointer.flatMap { String(validatingCString: $0) } }
+
+  /// Whether a warning says no more than that a name is not of the locale's charset, which ours is not meant to be (see `NameConversion`).
+  ///
+  /// Any other is about a header that contradicts itself, and other programs may make another file of it.
+  private static func isOfCharset(_ handle: OpaquePointer) -> Bool {
+    la_error_string(handle).map { String(cString: $0).contains("can't be converted from") } ?? false
+  }
 
   private static func failure(_ handle: OpaquePointer, object: String, action: String) -> ArchiveError {
     let reason = la_error_string(handle).map { String(cString: $0) } ?? "unknown error"
@@ -278,6 +289,10 @@ public enum ArchiveError: Diagnostic, Equatable {
   case libraryUnusable(reason: String)
   case malformed(object: String, action: String, reason: String)
   case unreadableName(object: String)
+  /// The target of a link is not UTF-8.
+  case unreadableTarget(object: String, path: String)
+  /// A link whose target is empty, or for which libarchive gives none.
+  case missingTarget(object: String, path: String)
   case unknownKind(object: String, path: String)
   case invalidOwner(object: String, path: String, value: Int64)
   case invalidNumber(object: String, path: String, what: String)
@@ -289,7 +304,9 @@ public enum ArchiveError: Diagnostic, Equatable {
     switch self {
     case .libraryUnusable(let reason): "libarchive cannot be loaded: \(reason)"
     case .malformed(let object, let action, let reason): "cannot \(action) \(object): \(reason)"
-    case .unreadableName(let object): "\(object) holds a file name or link that is not UTF-8"
+    case .unreadableName(let object): "\(object) holds a file name that is not UTF-8"
+    case .unreadableTarget(let object, let path): "\(object) holds the link '\(path)', whose target is not UTF-8"
+    case .missingTarget(let object, let path): "\(object) holds the link '\(path)', whose target is empty or unreadable"
     case .unknownKind(let object, let path): "\(object) holds '\(path)', which is no kind of file envctl knows"
     case .invalidOwner(let object, let path, let value): "\(object) gives '\(path)' the owner \(value), which is no user or group id"
     case .invalidNumber(let object, let path, let what): "\(object) gives '\(path)' \(what), which no file can have"

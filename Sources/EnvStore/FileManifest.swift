@@ -32,7 +32,16 @@ public struct FileManifest: Sendable {
   public init(records: [FileRecord]) { self.records = records }
 
   /// The manifest as text: `#mtree`, then a line for each file in the order of the records.
-  public var bytes: [UInt8] { Array((["#mtree"] + records.map(\.line)).joined(separator: "\n").utf8) + [UInt8(ascii: "\n")] }
+  public var bytes: [UInt8] { records.reduce(into: Self.header) { Self.append($1, to: &$0) } }
+
+  /// What the text begins with.
+  static let header = Array("#mtree\n".utf8)
+
+  /// Adds the line of one record to the text.
+  static func append(_ record: FileRecord, to bytes: inout [UInt8]) {
+    bytes.append(contentsOf: record.line.utf8)
+    bytes.append(UInt8(ascii: "\n"))
+  }
 
   /// Reads what `bytes` writes; nil when anything in it is not understood.
   public init?(_ bytes: [UInt8]) {

@@ -14,7 +14,8 @@ struct LayerExtractor: ~Copyable {
   let object: String
   /// What lies below; nil when that is not known.
   let lower: LowerLayers?
-  let owners = OwnerIDs.current
+  let owners: OwnerIDs
+  private let folder: FilePath
   private let limit: Int64
   private var byteCount: Int64 = 0
   /// Whether something was taken from below, or was looked for there: then the tree is right on top of these layers only.
@@ -27,13 +28,18 @@ struct LayerExtractor: ~Copyable {
   var folderTimes: [(path: RelativePath, modified: Int64)] = []
   /// Names that are hidden. Whatever else is below the root was made by this layer, and a whiteout, wherever it stands among its
   /// siblings, hides lower layers only.
-  private var whiteouts: Set<RelativePath> = []
+  var whiteouts: Set<RelativePath> = []
+  /// Folders that were marked as opaque; a later entry may have replaced one.
+  var opaqueFolders: Set<RelativePath> = []
 
   /// - Parameters:
   ///   - lower: The trees below, highest first; nil when they are not known.
   ///   - limit: The most bytes all files together may have: a sparse file may claim anything in a short archive.
-  init(into folder: FilePath, lower: [FilePath]?, limit: Int64, object: String) throws {
+  ///   - owners: Those this process can give to files.
+  init(into folder: FilePath, lower: [FilePath]?, limit: Int64, object: String, owners: OwnerIDs = .current) throws {
     root = try RootDirectory(folder)
+    self.owners = owners
+    self.folder = folder
     self.lower = lower.map { LowerLayers(roots: $0) }
     self.limit = limit
     self.object = object
@@ -44,12 +50,18 @@ struct LayerExtractor: ~Copyable {
     var reader = try ArchiveReader(format: .tar, object: object, buffers: { try tar.next() })
     while let entry = try reader.next() {
       let path = try RelativePath(entry.path)
-      if path.name.utf8.starts(with: ".wh.".utf8) {
-        try applyWhiteout(path)
-      } else if !isOfAufs(path) {
-        try extract(entry, at: path, from: &reader, of: tar)
+      do {
+        if path.name.utf8.starts(with: ".wh.".utf8) {
+          try applyWhiteout(path)
+        } else if !isOfAufs(path) {
+          try extract(entry, at: path, from: &reader, of: tar)
+        }
+      } catch let error as FileSystemError where !error.isOfHost {
+        // The error names a file of the temporary tree; the entry is what can be looked for.
+        throw malformed("\(path) cannot be made: \(error.errno)")
       }
     }
+    try removeNeedlessWhiteouts()
     // In the order of the archive, because the last entry of a folder that is listed twice is the one that counts.
     for folder in folderTimes where try root.status(folder.path)?.kind == .directory {
       try root.setModified(folder.path, nanoseconds: folder.modified)
@@ -64,12 +76,12 @@ struct LayerExtractor: ~Copyable {
       return try finish(entry, path)
     }
     if let hidden = hiddenFolder(above: path) { try reveal(hidden) }
+    if entry.isDevice, owners != .all { return try leaveOut(path) }
     try makeFolder(path.parent)
     let wasWhiteout = whiteouts.remove(path) != nil
     switch entry.kind {
     case .file: return try extractFile(entry, at: path, from: &reader, of: tar)
     case .hardlink(let target): return try makeHardlink(entry, at: path, target: RelativePath(target))
-    case .characterDevice where owners != .all, .blockDevice where owners != .all: return
     default: try makeNode(entry, at: path)
     }
     try finish(entry, path)
@@ -105,7 +117,7 @@ struct LayerExtractor: ~Copyable {
     return true
   }
 
-  private mutating func remove(_ path: RelativePath) throws {
+  mutating func remove(_ path: RelativePath) throws {
     try root.remove(path)
     knownFolder = .root
   }
@@ -145,7 +157,10 @@ struct LayerExtractor: ~Copyable {
 
   private mutating func makeHardlink(_ entry: ArchiveEntry, at path: RelativePath, target: RelativePath) throws {
     _ = try makeRoom(for: entry, at: path)
-    if try root.status(target) == nil { try copyUp(target, for: path) }
+    let present = try root.status(target)
+    let isHidden = present?.isWhiteout ?? (hiddenFolder(above: target) != nil || opaqueFolders.containsFolder(above: target))
+    guard !isHidden else { throw malformed("\(path) is a hardlink to \(target), which this layer hides") }
+    if present == nil { try copyUp(target, for: path) }
     guard let status = try root.status(target), status.kind != .directory else {
       throw malformed("\(path) is a hardlink to \(target), which is no file")
     }
@@ -164,94 +179,65 @@ struct LayerExtractor: ~Copyable {
   private func attributes(of entry: ArchiveEntry) -> FileAttributes {
     // overlayfs's own attributes are ours to set, never the archive's: they could expose what lower layers hide.
     var extended = entry.extendedAttributes.filter { !$0.key.hasPrefix("trusted.overlay.") && !$0.key.hasPrefix("user.overlay.") }
+    // Of any other namespace the kernel knows nothing (xattr(7)); macOS leaves some in archives, and nobody here would ask for them.
+    extended = extended.filter { attribute in Self.namespaces.contains { attribute.key.hasPrefix($0) } }
     if owners != .all { extended = extended.filter { $0.key.hasPrefix("user.") || $0.key == "security.capability" } }
     let (uid, gid) = owners == .single ? (0, 0) : (entry.uid, entry.gid)
     return FileAttributes(permissions: entry.permissions, uid: uid, gid: gid, modified: entry.modified, extended: extended)
   }
 
-  private mutating func applyWhiteout(_ path: RelativePath) throws {
-    // What is below a hidden folder is hidden with it.
-    if isOfAufs(path) || hiddenFolder(above: path) != nil { return }
-    if path.name == Self.opaqueMarker { return try makeOpaque(path.parent) }
-    guard let hidden = String(path.name.utf8.dropFirst(4)), !["", ".", ".."].contains(hidden) else {
-      throw malformed("\(path) is a whiteout without a name")
-    }
-    let target = try path.parent.appending(hidden)
-    guard !whiteouts.contains(target) else { return }
-    if let made = try root.status(target) {
-      if made.kind == .directory { try makeOpaque(target) }
-      return
-    }
-    try makeFolder(target.parent)
-    try makeDevice(target)
-    whiteouts.insert(target)
-  }
-
-  private static let opaqueMarker = ".wh..wh..opq"
-
-  /// aufs kept its own files at the top under `.wh..wh.` (`plnk`, `orph`, `aufs`); they mean nothing here.
-  private func isOfAufs(_ path: RelativePath) -> Bool {
-    path.string.utf8.starts(with: ".wh..wh.".utf8) && path.string != Self.opaqueMarker
-  }
-
-  /// The folder on the way to `path` that a whiteout hides.
-  private func hiddenFolder(above path: RelativePath) -> RelativePath? {
-    guard !whiteouts.isEmpty else { return nil }
-    var folder = path.parent
-    while !folder.isRoot {
-      if whiteouts.contains(folder) { return folder }
-      folder = folder.parent
-    }
-    return nil
-  }
-
-  /// Turns a whiteout into an empty folder that goes on hiding what lower layers have below this name.
-  private mutating func reveal(_ path: RelativePath) throws {
-    whiteouts.remove(path)
-    try remove(path)
-    try makeOpaque(path)
-  }
-
-  private mutating func makeDevice(_ path: RelativePath) throws {
-    do {
-      try root.makeNode(path, kind: .characterDevice, major: 0, minor: 0)
-    } catch {
-      throw needsRoot(error, call: "mknodat")
-    }
-  }
-
-  private mutating func makeOpaque(_ path: RelativePath) throws {
-    try makeFolder(path.parent)
-    switch try root.status(path)?.kind {
-    case .directory: break
-    case nil: try root.makeDirectory(path)
-    default: throw malformed("\(path) is marked as an opaque folder but is none")
-    }
-    do {
-      try root.setExtendedAttribute(path, name: owners.opaqueMark, value: Array("y".utf8))
-    } catch {
-      throw needsRoot(error, call: "setxattr " + owners.opaqueMark)
-    }
-  }
+  private static let namespaces = ["user.", "trusted.", "security.", "system."]
 
   /// What an ordinary user may not do is told as such and not as a failed system call.
-  private func needsRoot(_ error: FileSystemError, call: String) -> any Error {
+  func needsRoot(_ error: FileSystemError, call: String) -> any Error {
     error.call == call && error.errno == .notPermitted ? StoreError.needsRoot(action: "unpacking a layer") : error
   }
 
   private func refused(_ error: FileSystemError, call: String, _ entry: ArchiveEntry) -> any Error {
+    if let attribute = error.attribute, isOfArchive(error, setting: attribute, of: entry) {
+      return malformed("the attribute '\(attribute)' of /\(entry.path) cannot be set: \(error.errno)")
+    }
     // The kernel's answer to an id that has no number in this namespace (chown(2)).
     guard owners == .range, error.call == call, error.errno == .invalidArgument else { return needsRoot(error, call: call) }
     return StoreError.unmappedOwner(file: "/" + entry.path, uid: entry.uid, gid: entry.gid)
   }
 
-  private func malformed(_ reason: String) -> StoreError { .malformedLayer(object: object, reason: reason, underlying: nil) }
+  /// Whether the archive asks for an attribute that no file, or none of this kind, can have.
+  private func isOfArchive(_ error: FileSystemError, setting attribute: Substring, of entry: ArchiveEntry) -> Bool {
+    switch error.errno {
+    case .argListTooLong, .outOfRange, .invalidArgument, .notSupported, .notSupportedOnSocket: return true
+    // Only files and folders have attributes of users (xattr(7)).
+    case .notPermitted: return attribute.hasPrefix("user.") && entry.kind != .file && entry.kind != .directory
+    case .noSpace:
+      // It is also the answer to more attributes than an inode has room for; then the disk is not full.
+      guard let space = try? FileSystem.space(at: folder) else { return false }
+      return space.freeBytes > 1 << 20 && space.freeFiles != 0
+    default: return false
+    }
+  }
+
+  func malformed(_ reason: String) -> StoreError { .malformedLayer(object: object, reason: reason, underlying: nil) }
 }
 
 extension ArchiveEntry {
   fileprivate var isSymlink: Bool {
     if case .symlink = kind { return true }
     return false
+  }
+
+  fileprivate var isDevice: Bool {
+    switch kind {
+    case .characterDevice, .blockDevice: true
+    default: false
+    }
+  }
+}
+
+extension FileSystemError {
+  /// The extended attribute, where one could not be set.
+  fileprivate var attribute: Substring? {
+    let words = call.split(separator: " ", maxSplits: 1)
+    return words.count == 2 && (words[0] == "setxattr" || words[0] == "fsetxattr") ? words[1] : nil
   }
 }
 

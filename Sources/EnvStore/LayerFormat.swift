@@ -29,10 +29,25 @@ enum DirectoryLayerFormat {
     var extractor = try LayerExtractor(into: tree, lower: lower, limit: limit, object: object)
     try extractor.extract(tar)
     let digests = extractor.digests
-    let (records, stamp) = try TreeScan.records(tree) { digests[$0.status.inode] }
-    try FileSystem.writeAtomically(FileManifest(records: records).bytes, to: folder.appending("files.mtree"))
+    let stamp = try writeManifest(of: tree, to: folder.appending("files.mtree")) { digests[$0] }
     try FileSystem.writeAtomically(stamp.bytes, to: folder.appending("stamp"))
     return extractor.dependsOnLower
+  }
+
+  /// Writes the list of files while it walks over them: a layer of a million files need not lie in memory a second time.
+  ///
+  /// The file is whole before the folder it is in gets its name in the store, so it need not be written atomically.
+  private static func writeManifest(of tree: FilePath, to path: FilePath, digest: (_ inode: UInt64) -> Digest?) throws -> TreeStamp {
+    let file = try OwnedDescriptor.create(path)
+    var waiting = FileManifest.header
+    let stamp = try TreeScan.records(tree, digest: { digest($0.status.inode) }) { record in
+      FileManifest.append(record, to: &waiting)
+      guard waiting.count >= 1 << 18 else { return }
+      try file.write(waiting.span.bytes)
+      waiting.removeAll(keepingCapacity: true)
+    }
+    try file.write(waiting.span.bytes)
+    return stamp
   }
 }
 
@@ -57,12 +72,16 @@ extension StoredImage {
   struct LayerKeys {
     let alone: Digest
     let stacked: Digest
+
+    /// The more telling first: a tree made for these very layers says more than one made for any.
+    var inOrder: [Digest] { [stacked, alone] }
   }
 }
 
 extension Store {
   /// Unpacks the layers of an image that are not unpacked yet, and proves those that are. Lowest first.
   ///
+  /// - Returns: The layers to mount, without those that an opaque root above them hides, and how many of them were unpacked now.
   /// - Throws: `StoreError.fileChanged` when an unpacked file is not what the layer holds; `.digestMismatch` when a blob or its tar is not.
   public func materialise(
     _ image: StoredImage, progress: @escaping @Sendable (_ blobBytes: Int64) -> Void = { _ in }
@@ -79,7 +98,8 @@ extension Store {
     let finished = zip(layers, roots).compactMap { layer, result in
       result.map { MaterialisedLayer(diffID: layer.diffID, root: $0.root) }
     }
-    return (finished, roots.count { $0?.isNew == true })
+    let shown = try MaterialisedLayer.shown(finished)
+    return (shown, roots.suffix(shown.count).count { $0?.isNew == true })
   }
 
   /// The tree of one layer; nil when it cannot be made without its lower layers.
@@ -108,7 +128,7 @@ extension Store {
   }
 
   private func provenLayer(_ keys: StoredImage.LayerKeys) throws -> FilePath? {
-    for key in [keys.alone, keys.stacked] where try proveLayer(key) { return layerPath(key).appending("fs") }
+    for key in keys.inOrder where try proveLayer(key) { return layerPath(key).appending("fs") }
     return nil
   }
 
@@ -214,6 +234,19 @@ extension Store {
 }
 
 extension MaterialisedLayer {
+  /// Those of an image's layers, lowest first, of which something can be seen.
+  ///
+  /// overlayfs heeds the mark of an opaque folder on every folder but the root of a layer, so what such a root hides is not mounted.
+  static func shown(_ layers: [MaterialisedLayer]) throws -> [MaterialisedLayer] {
+    let mark = OwnerIDs.current.opaqueMark
+    let lowest = try layers.lastIndex { layer in
+      // What is missing is told when the layer is proven.
+      guard FileSystem.exists(layer.root) else { return false }
+      return try RootDirectory(layer.root).extendedAttributes(.root)[mark] != nil
+    }
+    return lowest.map { Array(layers[$0...]) } ?? layers
+  }
+
   /// What it held when it was unpacked.
   public func manifest() throws -> FileManifest { try FileManifest.read(in: root.removingLastComponent()) }
 }
@@ -231,7 +264,7 @@ extension FileManifest {
 
 extension FileSystemError {
   /// Whether the machine is to blame. The rest comes from names in the archive that contradict each other.
-  fileprivate var isOfHost: Bool {
+  var isOfHost: Bool {
     ![.fileExists, .notDirectory, .isDirectory, .fileNameTooLong, .tooManySymbolicLinkLevels, .noSuchFileOrDirectory].contains(errno)
   }
 }

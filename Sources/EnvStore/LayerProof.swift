@@ -82,13 +82,14 @@ extension Store {
     let layers = image.mountedLayers
     let keys = layers.indices.compactMap { index in
       let keys = image.layerKeys(index)
-      return [keys.alone, keys.stacked].first { FileSystem.exists(layerPath($0)) }
+      return keys.inOrder.first { FileSystem.exists(layerPath($0)) }
     }
     guard keys.count == layers.count else {
       let (layers, unpacked) = try materialise(image, progress: progress)
       return (LayerProof(proven: layers), unpacked)
     }
-    let found = zip(layers, keys).map { MaterialisedLayer(diffID: $0.diffID, root: layerPath($1).appending("fs")) }
+    let found = try MaterialisedLayer.shown(
+      zip(layers, keys).map { MaterialisedLayer(diffID: $0.diffID, root: layerPath($1).appending("fs")) })
     let proof = LayerProof(of: found) { [self] isCancelled in
       // The runtime is what somebody waits for; it has all the files to prove in its time.
       Thread.yieldToOthers()

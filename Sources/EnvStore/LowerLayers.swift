@@ -39,8 +39,8 @@ struct LowerLayers {
 
   private func look(for path: RelativePath, in root: FilePath) throws -> Look {
     var folder = try RootDirectory(root)
-    var isOpaque = false
     let opaqueMark = OwnerIDs.current.opaqueMark
+    var isOpaque = try folder.extendedAttributes(.root)[opaqueMark] != nil
     for step in path.steps {
       guard let status = try folder.status(step) else { return isOpaque ? .hidden : .absent }
       if status.isWhiteout { return .hidden }
@@ -53,7 +53,8 @@ struct LowerLayers {
 }
 
 extension FileStatus {
-  fileprivate var isWhiteout: Bool { kind == .characterDevice && device.major == 0 && device.minor == 0 }
+  /// What overlayfs takes for a name that is hidden (overlayfs.rst, "whiteouts and opaque directories").
+  var isWhiteout: Bool { kind == .characterDevice && device.major == 0 && device.minor == 0 }
 }
 
 extension RelativePath {

@@ -98,7 +98,8 @@ extension Store {
           actual: difference.actual, isDropped: repairing)
       }
       if repairing, !differences.isEmpty { try dropLayer(digest) }
-    } catch let error as any Diagnostic where (error as? FileSystemError)?.isDamage ?? (error is StoreError) {
+    } catch let error as any Diagnostic where (error as? FileSystemError)?.isDamage ?? true {
+      // Whatever it is, it is of this layer, and the others are to be looked at all the same.
       if repairing { try dropLayer(digest) }
       report.add(object: "layer \(digest)", path: nil, property: error.summary, expected: nil, actual: nil, isDropped: repairing)
     }
@@ -115,7 +116,8 @@ extension Store {
 extension FileSystemError {
   /// Whether the error says something about the stored files, and not about this process or the disk: too many open files are no damage.
   fileprivate var isDamage: Bool {
-    [.noSuchFileOrDirectory, .notDirectory, .isDirectory, .tooManySymbolicLinkLevels, .noSuchAddressOrDevice].contains(errno)
+    [.noSuchFileOrDirectory, .notDirectory, .isDirectory, .tooManySymbolicLinkLevels, .noSuchAddressOrDevice, .fileNameTooLong]
+      .contains(errno)
   }
 }
 

@@ -22,28 +22,34 @@ public struct FileDifference: Sendable, Equatable, Codable, CustomStringConverti
 }
 
 enum TreeScan {
-  /// The records of every file below `root`, and its stamp; `digest` says what a regular file's content is.
+  /// Hands out the record of every file below `root` and returns the tree's stamp; `digest` says what a regular file's content is.
+  ///
+  /// - Throws: `PathError.tooLong` for a tree deeper than its files can be named: links in a layer may lead its entries down there. The
+  ///   folders below are not entered.
   static func records(
-    _ root: FilePath, digest: (borrowing TreeNode) throws -> Digest?
-  ) throws -> (records: [FileRecord], stamp: TreeStamp) {
-    var records: [FileRecord] = []
+    _ root: FilePath, digest: (borrowing TreeNode) throws -> Digest?, _ receive: (FileRecord) throws -> Void
+  ) throws -> TreeStamp {
     var stamp = TreeStamp.Builder()
     try FileSystem.walk(root) { node in
+      guard node.path.utf8.count <= RelativePath.longest else { throw PathError.tooLong(String(node.path.prefix(60))) }
       stamp.add(node)
-      let status = node.status
-      let isDevice = status.kind == .characterDevice || status.kind == .blockDevice
-      records.append(
-        FileRecord(
-          path: node.path, kind: status.kind, permissions: status.permissions, uid: status.uid, gid: status.gid,
-          size: status.kind == .file ? status.size : 0, modified: status.modified,
-          // A folder's link count depends on the file system, so it says nothing about the layer.
-          linkCount: status.kind == .directory ? 1 : status.linkCount,
-          digest: status.kind == .file ? try digest(node) : nil,
-          linkTarget: status.kind == .symlink ? try node.linkTarget() : nil,
-          device: isDevice ? "\(status.device.major),\(status.device.minor)" : nil,
-          extendedAttributes: try node.extendedAttributes().filter { isOfLayer($0.key) }.mapValues(hex)))
+      try receive(try record(node, digest: digest))
     }
-    return (records, stamp.finish())
+    return stamp.finish()
+  }
+
+  private static func record(_ node: borrowing TreeNode, digest: (borrowing TreeNode) throws -> Digest?) throws -> FileRecord {
+    let status = node.status
+    let isDevice = status.kind == .characterDevice || status.kind == .blockDevice
+    return FileRecord(
+      path: node.path, kind: status.kind, permissions: status.permissions, uid: status.uid, gid: status.gid,
+      size: status.kind == .file ? status.size : 0, modified: status.modified,
+      // A folder's link count depends on the file system, so it says nothing about the layer.
+      linkCount: status.kind == .directory ? 1 : status.linkCount,
+      digest: status.kind == .file ? try digest(node) : nil,
+      linkTarget: status.kind == .symlink ? try node.linkTarget() : nil,
+      device: isDevice ? "\(status.device.major),\(status.device.minor)" : nil,
+      extendedAttributes: try node.extendedAttributes().filter { isOfLayer($0.key) }.mapValues(hex))
   }
 
   /// Everything in which the tree at `root` differs from `manifest`, in the order of the paths. Reads every byte.
@@ -51,7 +57,8 @@ enum TreeScan {
     _ root: FilePath, from manifest: FileManifest, width: Int, isCancelled: @escaping @Sendable () -> Bool = { false }
   ) throws -> [FileDifference] {
     guard FileSystem.exists(root) else { return [FileDifference(path: "/", property: "missing", expected: nil, actual: nil)] }
-    let actual = try records(root) { _ in nil }.records
+    var actual: [FileRecord] = []
+    _ = try records(root, digest: { _ in nil }) { actual.append($0) }
     let expected = Dictionary(try manifest.records.map { (try RelativePath($0.path), $0) }) { first, _ in first }
     let perFile = try concurrentMap(chunks(actual), width: width) { chunk in
       var folder = try RootDirectory(root)

@@ -9,12 +9,15 @@ public struct RelativePath: Hashable, Sendable, CustomStringConvertible {
   /// The components joined by single slashes.
   public let string: String
 
+  /// The most bytes a path may have: what the kernel takes in one call (`PATH_MAX`).
+  public static let longest = 4096
+
   /// The root itself.
   public static let root = RelativePath(unchecked: "")
 
   /// Reads a name as an archive carries it. A leading `/` or `./` is dropped, as every tar program does; `..` is refused.
   public init(_ text: String) throws(PathError) {
-    guard text.utf8.count <= 4096 else { throw .tooLong(String(text.prefix(60))) }
+    guard text.utf8.count <= Self.longest else { throw .tooLong(String(text.prefix(60))) }
     guard !text.utf8.contains(0) else { throw .containsNUL }
     let components = text.utf8.split(separator: Self.slash).filter { !$0.elementsEqual(".".utf8) }
     guard !components.contains(where: { $0.elementsEqual("..".utf8) }) else { throw .escapes(text) }

@@ -142,10 +142,34 @@ func entries(_ bytes: [UInt8], filters: Bool = false) throws -> [(entry: Archive
   @Test("names that are not UTF-8 are refused") func badName() throws {
     var bytes = try tar([.file("name")])
     bytes[0] = 0xff
+    seal(&bytes)
+    #expect(throws: ArchiveError.unreadableName(object: "test archive")) { try entries(bytes) }
+  }
+
+  @Test("a link that leads to nothing, or to no text, is named") func badTarget() throws {
+    #expect(throws: ArchiveError.missingTarget(object: "test archive", path: "l")) { try entries(try tar([.symlink("l", to: "")])) }
+    for item in [TarItem.symlink("l", to: "t"), .hardlink("l", to: "t")] {
+      var bytes = try tar([item])
+      bytes[157] = 0xff
+      seal(&bytes)
+      #expect(throws: ArchiveError.unreadableTarget(object: "test archive", path: "l")) { try entries(bytes) }
+    }
+  }
+
+  @Test("an extended header that contradicts itself is refused", arguments: [UInt8(ascii: "9"), UInt8(ascii: "x")])
+  func badRecord(_ digit: UInt8) throws {
+    var bytes = try tar([.file("\u{e9}", attributes: ["user.a": [1]])])
+    bytes[512] = digit  // The first of the first record's length.
+    let chain = DiagnosticChain(try #require(throws: ArchiveError.self) { try entries(bytes) })
+    #expect(chain.summaries.first?.hasPrefix("cannot read test archive: Ignoring malformed pax") == true, "\(chain.summaries)")
+    #expect(chain.exitCode == .verification)
+  }
+
+  /// Gives the first header the checksum it needs.
+  private func seal(_ bytes: inout [UInt8]) {
     let sum = bytes[..<512].enumerated().reduce(0) { $0 + ((148..<156).contains($1.offset) ? 32 : Int($1.element)) }
     let digits = Array(String(sum, radix: 8).utf8)
     bytes.replaceSubrange(148..<154, with: [UInt8](repeating: 48, count: 6 - digits.count) + digits)
-    #expect(throws: ArchiveError.unreadableName(object: "test archive")) { try entries(bytes) }
   }
 
   @Test("an error of the source comes out unchanged") func sourceError() throws {

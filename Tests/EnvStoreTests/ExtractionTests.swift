@@ -81,8 +81,87 @@ struct ExtractionTests {
 
   @Test(arguments: cases)
   func tree(_ example: Case) throws {
+    let found = try withLayer(LayerBlob(example.items), on: [LayerBlob(Self.below)]) { try lines($0) }
+    #expect(found == example.expected)
+  }
+
+  /// What the whiteouts of `cases` hide.
+  static let below: [TarItem] = [.folder("a"), .file("a/b"), .file("a/c"), .folder("r"), .file("r/x")]
+
+  static let needless: [Case] = [
+    Case("in the lowest layer", [.folder("d"), .file("d/.wh.gone"), .file(".wh.gone")], ["d d 755"]),
+    Case("folder over nothing in the lowest layer", [.file(".wh.d"), .folder("d"), .file("d/x")], ["d d 755", "f d/x 644 "]),
+    Case(
+      "in the lowest layer, through a link", [.folder("r"), .symlink("l", to: "r"), .file("l/.wh.x")], ["l l -> r", "d r 755", "w r/x"]),
+  ]
+
+  @Test("a whiteout is made only where it can hide something", arguments: needless) func needlessWhiteout(_ example: Case) throws {
     let found = try withLayer(LayerBlob(example.items)) { try lines($0) }
     #expect(found == example.expected)
+  }
+
+  static let opaque: [Case] = [
+    Case("before", [.folder("a"), .file("a/.wh.b"), .file("a/.wh..wh..opq"), .file("a/e")], ["o a 755", "f a/e 644 "]),
+    Case("after", [.folder("a"), .file("a/.wh..wh..opq"), .file("a/.wh.b"), .file("a/e")], ["o a 755", "f a/e 644 "]),
+    Case("in an opaque root", [.file(".wh.a"), .file(".wh..wh..opq"), .file("e")], ["f e 644 "]),
+    Case(
+      "in a folder that took the place of an opaque one",
+      [.folder("a"), .file("a/.wh..wh..opq"), .file("a"), .folder("a"), .file("a/.wh.b")], ["d a 755", "w a/b"]),
+  ]
+
+  @Test("an opaque folder holds no whiteouts, whatever came first", arguments: opaque) func whiteoutInOpaque(_ example: Case) throws {
+    let found = try withLayer(LayerBlob(example.items), on: [LayerBlob(Self.below)]) { try lines($0) }
+    #expect(found == example.expected)
+  }
+
+  @Test("a layer that lies lowest in one image hides what is below it in another") func sharedWhiteout() throws {
+    try withStore { store in
+      let layer = try LayerBlob([.file(".wh.a"), .file("b")])
+      let lowest = try store.materialise(try store.addImage([layer])).layers[0]
+      #expect(try lines(lowest.root) == ["f b 644 "])
+      let upper = try store.materialise(try store.addImage([LayerBlob([.file("a")]), layer])).layers[1]
+      #expect(try lines(upper.root) == ["w a", "f b 644 "])
+      #expect(try store.materialise(try store.addImage([layer])).layers == [lowest])
+    }
+  }
+
+  static let hiddenTargets: [(String, [TarItem])] = [
+    ("a whiteout", [.file(".wh.x"), .hardlink("new", to: "x")]),
+    ("a whiteout by a link's name", [.folder("r"), .symlink("l", to: "r"), .file("r/.wh.x"), .hardlink("new", to: "l/x")]),
+    ("a file in a hidden folder", [.file(".wh.a"), .hardlink("new", to: "a/b")]),
+    ("a file in an opaque folder", [.file("a/.wh..wh..opq"), .hardlink("new", to: "a/b")]),
+  ]
+
+  @Test("a hardlink to what the same layer hides is refused", arguments: hiddenTargets)
+  func hiddenTarget(_ name: String, _ items: [TarItem]) throws {
+    let chain = failure { try withLayer(LayerBlob(items), on: [LayerBlob(Self.below + [.file("x", "secret")])]) { _ in } }
+    #expect(chain?.summaries.first?.hasPrefix("layer 2 of image ") == true, "\(name): \(chain?.summaries ?? [])")
+    #expect(chain?.summaries.first?.contains("/new is a hardlink to /") == true)
+    #expect(chain?.summaries.first?.hasSuffix(", which this layer hides") == true)
+    #expect(chain?.exitCode == .verification)
+  }
+
+  @Test("a device an ordinary user cannot have hides the lower file of its name all the same") func deviceLeftOut() throws {
+    try withTemporaryFolder { folder in
+      let (lower, upper) = (folder.appending("lower"), folder.appending("upper"))
+      for tree in [lower, upper] { try FileSystem.createDirectories(tree) }
+      for name in ["null", "zero"] { try FileSystem.writeAtomically([1], to: lower.appending(name)) }
+      let null = ArchiveEntry.Kind.characterDevice(major: 1, minor: 3)
+      let items: [TarItem] = [
+        .other("null", null), .file("zero", "x"), .other("zero", .blockDevice(major: 7, minor: 0)), .other("none", null),
+      ]
+      try unpack(items, into: upper, lower: [lower], owners: .single)
+      #expect(try lines(upper) == ["w null", "w zero"])
+    }
+  }
+
+  private func unpack(_ items: [TarItem], into tree: FilePath, lower: [FilePath], owners: OwnerIDs) throws {
+    let pipe = BytePipe()
+    let bytes = try tar(items)
+    try pipe.write(bytes.span.bytes)
+    pipe.finish()
+    var extractor = try LayerExtractor(into: tree, lower: lower, limit: 1 << 20, object: "layer", owners: owners)
+    try extractor.extract(TarStream(pipe))
   }
 
   static let refusals: [(String, [TarItem], String)] = [
@@ -94,12 +173,33 @@ struct ExtractionTests {
     ("hardlink to nothing", [.hardlink("a", to: "b")], "which neither this layer nor one below it holds"),
     ("hardlink to a folder", [.folder("b"), .hardlink("a", to: "b")], "which is no file"),
     ("hardlink to itself", [.file("a"), .hardlink("a", to: "./a")], "hardlink to itself"),
-    ("file as a folder", [.file("f"), .file("f/x")], "Not a directory"),
+    ("file as a folder", [.file("f"), .file("f/x")], "/f/x cannot be made: Not a directory"),
+    ("link to itself as a folder", [.symlink("l", to: "l"), .file("l/x")], "/l/x cannot be made: Too many levels of symbolic links"),
+    ("link to nothing", [.symlink("l", to: "")], "the link 'l', whose target is empty or unreadable"),
+    ("tree that links make deeper than a path", deepTree, "longer than a file system allows"),
+    ("attribute of 64 KiB", [.file("a", attributes: ["user.x": [UInt8](repeating: 1, count: 70_000)])], "attribute 'user.x' of /a cannot"),
+    ("attribute unknown to the kernel", [.file("a", attributes: ["system.none": [1]])], "attribute 'system.none' of /a cannot be set"),
+    ("attribute a link cannot have", [linkWithAttribute], "attribute 'user.x' of /l cannot be set"),
     ("links in a circle", [.symlink("a", to: "b"), .symlink("b", to: "a"), .file("a/x")], "Too many levels of symbolic links"),
     ("opaque link", [.folder("r"), .symlink("l", to: "r"), .file("l/.wh..wh..opq")], "marked as an opaque folder"),
     ("name of 256 bytes", [.file(longName + "n")], "longer than a file system allows"),
     ("path of 4097 bytes", [.file(longPath + "f")], "longer than a file system allows"),
   ]
+
+  static let deepFolder = String(repeating: longName + "/", count: 15)
+
+  /// Folders with long names one in another, each with a short link beside it, by which the entries are named.
+  static let deepTree: [TarItem] =
+    (0..<39).flatMap { depth -> [TarItem] in
+      let (above, name) = (String(repeating: "l/", count: depth), String(repeating: "n", count: 100))
+      return [.folder(above + name), .symlink(above + "l", to: name)]
+    } + [.file(String(repeating: "l/", count: 39) + longName + "/f")]
+
+  static let linkWithAttribute: TarItem = {
+    var item = TarItem.symlink("l", to: "t")
+    item.entry.extendedAttributes = ["user.x": [1]]
+    return item
+  }()
 
   @Test(arguments: refusals)
   func refused(_ name: String, _ items: [TarItem], _ reason: String) throws {
@@ -142,9 +242,12 @@ struct ExtractionTests {
     // VFS_CAP_REVISION_2 with cap_net_raw permitted and effective (linux/capability.h).
     let capability: [UInt8] = [1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     let attributes = ["security.capability": capability, "user.note": Array("n".utf8), "trusted.overlay.opaque": Array("y".utf8)]
+    let foreign: [String: [UInt8]] = ["com.apple.provenance": [1, 2]]
     let items: [TarItem] = [
       .folder(".", mode: 0o751, time: 5), .folder("d", uid: 3, time: 7),
-      .file("d/ping", "x", mode: 0o4755, uid: 70_000, gid: 3_000_000, time: 11, attributes: attributes),
+      .file(
+        "d/ping", "x", mode: 0o4755, uid: 70_000, gid: 3_000_000, time: 11,
+        attributes: attributes.merging(foreign) { first, _ in first }),
       .hardlink("d/pong", to: "d/ping"), .folder("e", time: 1), .file("e/x"), .folder("e", time: 13),
     ]
     try withLayer(LayerBlob(items)) { root in
@@ -156,6 +259,7 @@ struct ExtractionTests {
           #expect(found["security.capability"] == capability)
           #expect(found["user.note"] == Array("n".utf8))
           #expect(found["trusted.overlay.opaque"] == nil)
+          #expect(found["com.apple.provenance"] == nil)
         }
       }
       #expect(seen[""]?.permissions == 0o751)

@@ -19,6 +19,11 @@ struct MaterialiseTests {
     .other("null", .characterDevice(major: 1, minor: 3)),
   ]
 
+  /// An image whose upper layer holds `items` and hides something of the lower one.
+  private func addImage(to store: Store) throws -> StoredImage {
+    try store.addImage([try LayerBlob([.file("gone")]), try LayerBlob(Self.items)])
+  }
+
   @Test("gzip and zstd layers become the same tree", .needs(.tool("gzip"), .tool("zstd")))
   func compressions() throws {
     let plain = try LayerBlob(Self.items)
@@ -67,6 +72,23 @@ struct MaterialiseTests {
       let result = try store.materialise(try store.addImage([a, b, a]))
       #expect(result.layers.map(\.diffID) == [b.diffID, a.diffID])
       #expect(result.unpacked == 2)
+    }
+  }
+
+  @Test("an opaque root hides every layer below, from the mount and from the layers above") func opaqueRoot() throws {
+    try withStore { store in
+      let (lower, opaque) = (try LayerBlob([.file("x", "x")]), try LayerBlob([.file(".wh..wh..opq"), .file("y")]))
+      let image = try store.addImage([lower, opaque, try LayerBlob([.file("z")])])
+      let first = try store.materialise(image)
+      #expect(first.layers.map(\.diffID) == image.layers.dropFirst().map(\.diffID))
+      #expect(first.unpacked == 2, "of those that are shown")
+      let (proof, unpacked) = try store.prepare(image)
+      #expect(proof.layers == first.layers)
+      #expect(unpacked == 0)
+      try proof.wait()
+      let linking = try store.addImage([lower, opaque, try LayerBlob([.hardlink("a", to: "x")])])
+      let chain = failure { _ = try store.materialise(linking) }
+      #expect(chain?.summaries.first?.hasSuffix("which neither this layer nor one below it holds") == true, "\(chain?.summaries ?? [])")
     }
   }
 
@@ -198,8 +220,8 @@ struct MaterialiseTests {
   @Test(arguments: changes)
   func changed(_ change: Change) throws {
     try withStore { store in
-      let image = try store.addImage([try LayerBlob(Self.items)])
-      let layer = try store.materialise(image).layers[0]
+      let image = try addImage(to: store)
+      let layer = try store.materialise(image).layers[1]
       try change.make(layer.root)
       let chain = try #require(failure { _ = try store.materialise(image) })
       #expect(chain.summaries.first?.contains(change.expected) == true, "\(chain.summaries)")
@@ -216,8 +238,8 @@ struct MaterialiseTests {
 
   @Test("a layer that was only touched is read once and proven for good") func touched() throws {
     try withStore { store in
-      let image = try store.addImage([try LayerBlob(Self.items)])
-      let layer = try store.materialise(image).layers[0]
+      let image = try addImage(to: store)
+      let layer = try store.materialise(image).layers[1]
       try FileSystem.setPermissions(layer.root.appending("bin/tool"), 0o755)  // Changes the ctime alone.
       let stamp = store.layerPath(layer.diffID).appending("stamp")
       let before = try FileSystem.readFile(stamp)
@@ -228,14 +250,34 @@ struct MaterialiseTests {
 
   @Test("a name that is not UTF-8 is told as a change and can be repaired") func strangeName() throws {
     try withStore { store in
-      let image = try store.addImage([try LayerBlob(Self.items)])
-      let layer = try store.materialise(image).layers[0]
+      let image = try addImage(to: store)
+      let layer = try store.materialise(image).layers[1]
       let name: [CChar] = Array("\(layer.root)/bin/".utf8CString.dropLast()) + [-1, 97, 0]
       try #require(creat(name, 0o644) >= 0)
       let chain = failure { _ = try store.materialise(image) }
       #expect(chain?.summaries.first?.contains("/bin/\u{fffd}a is unexpected") == true, "\(chain?.summaries ?? [])")
       _ = try store.verify(repairing: true) { _ in }
       #expect(try store.materialise(image).unpacked == 1)
+    }
+  }
+  @Test("a layer whose files cannot even be named is a finding like any other") func deepLayer() throws {
+    try withStore { store in
+      let image = try addImage(to: store)
+      let layers = try store.materialise(image).layers
+      var root = try RootDirectory(layers[1].root)
+      let top = try RelativePath(ExtractionTests.deepFolder)
+      try root.makeDirectory(top)
+      try root.makeSymlink(RelativePath("s"), target: top.string)
+      try root.makeDirectory(RelativePath("s/\(ExtractionTests.longName)/\(ExtractionTests.longName)"))
+      try FileSystem.removeFile(layers[0].root.appending("gone"))
+      let report = try store.verify(repairing: true) { _ in }
+      #expect(report.layers == 2)
+      #expect(report.findings.contains { $0.object == "layer \(layers[0].diffID)" && $0.path == "/gone" })
+      let deep = try #require(report.findings.first { $0.object == "layer \(layers[1].diffID)" })
+      #expect(deep.property.hasSuffix("is longer than a file system allows"), "\(deep.property)")
+      #expect(report.findings.allSatisfy { $0.isDropped })
+      #expect(try store.materialise(image).unpacked == 2)
+      #expect(try store.verify(repairing: false) { _ in }.findings.isEmpty)
     }
   }
 }

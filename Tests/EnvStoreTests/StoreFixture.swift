@@ -48,11 +48,11 @@ func withStore<Result>(_ body: (Store) throws -> Result) throws -> Result {
   try withTemporaryFolder { try body(try Store(home: $0.appending("home"))) }
 }
 
-/// Unpacks one layer and gives its tree to `body`.
-func withLayer<Result>(_ layer: LayerBlob, _ body: (FilePath) throws -> Result) throws -> Result {
+/// Unpacks one layer on top of others and gives its tree to `body`.
+func withLayer<Result>(_ layer: LayerBlob, on lower: [LayerBlob] = [], _ body: (FilePath) throws -> Result) throws -> Result {
   try withStore { store in
-    let image = try store.addImage([layer])
-    return try body(try store.materialise(image).layers[0].root)
+    let layers = try store.materialise(try store.addImage(lower + [layer])).layers
+    return try body(layers[layers.count - 1].root)
   }
 }
 

@@ -181,14 +181,24 @@ public final class BytePipe: @unchecked Sendable {
 public final class PipeBuffer {
   /// For C; valid as long as this value lives.
   public let bytes: UnsafeRawBufferPointer
-  private let pipe: BytePipe
+  private let pipe: BytePipe?
 
-  fileprivate init(_ bytes: UnsafeRawBufferPointer, of pipe: BytePipe) {
+  fileprivate init(_ bytes: UnsafeRawBufferPointer, of pipe: BytePipe?) {
     self.bytes = bytes
     self.pipe = pipe
   }
 
-  deinit { pipe.giveBack() }
+  deinit { pipe?.giveBack() }
+
+  /// Never written to.
+  nonisolated(unsafe) private static let zeroBlock: UnsafeRawBufferPointer = {
+    let block = UnsafeMutableRawBufferPointer.allocate(byteCount: 512, alignment: 16)
+    block.initializeMemory(as: UInt8.self, repeating: 0)
+    return UnsafeRawBufferPointer(block)
+  }()
+
+  /// Zeros that were in no pipe, 512 at most.
+  public static func zeros(_ count: Int) -> PipeBuffer { PipeBuffer(UnsafeRawBufferPointer(rebasing: zeroBlock[..<count]), of: nil) }
 
   public var count: Int { bytes.count }
 

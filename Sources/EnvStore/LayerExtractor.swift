@@ -129,7 +129,10 @@ struct LayerExtractor: ~Copyable {
     var hasher = SHA256Hasher()
     var count: Int64 = 0
     let (object, limit, before) = (object, limit, byteCount)
+    let isCut = malformed("it ends within \(path)")
     try reader.readData { bytes in
+      // The zeros that fill the last block are none of a file's bytes.
+      guard !tar.isPadded else { throw isCut }
       guard before + count <= limit else { throw StoreError.decompressionBomb(object: object, limit: limit) }
       tar.hash(bytes, into: &hasher)
       try file.write(bytes)

@@ -4,20 +4,32 @@ import Hashing
 
 /// Hands out the buffers of the tar and computes its digest. Used by one thread.
 final class TarStream {
+  /// pax(1), "ustar Interchange Format": an archive is a sequence of blocks of 512 bytes.
+  private static let block = 512
+
   private let pipe: BytePipe
   private var hasher: SHA256Hasher? = SHA256Hasher()
   /// The buffer last handed out, whose bytes from `hashed` on are not in the digest yet.
   private var buffer: PipeBuffer?
   private var hashed = 0
+  private var size = 0
+  /// Whether zeros were handed out that are not in the tar.
+  private(set) var isPadded = false
 
   init(_ pipe: BytePipe) { self.pipe = pipe }
 
   /// The next bytes of the tar; nil at its end.
+  ///
+  /// Programs in Go end a tar with the last file's bytes when its writer is not closed (`umoci insert` 0.4.7). Everything is there but the zeros
+  /// that fill its last block, which libarchive waits for; they are handed out here and are no part of the digest.
   func next() throws -> PipeBuffer? {
     hashRest()
     buffer = try pipe.next()
     hashed = 0
-    return buffer
+    size += buffer?.count ?? 0
+    guard buffer == nil, !isPadded, size % Self.block != 0 else { return buffer }
+    isPadded = true
+    return .zeros(Self.block - size % Self.block)
   }
 
   /// Adds bytes to a file's digest, and as many of those that wait to that of the tar.

@@ -155,6 +155,23 @@ struct ExtractionTests {
     }
   }
 
+  @Test("a tar may end with its last file's bytes, and not before") func endOfTheTar() throws {
+    try withStore { store in
+      let bytes = try tar([.file("a", "first"), .file("b", String(repeating: "x", count: 600))])
+      let content = 512 + 512 + 512 + 600
+      try #require(bytes.count > content)
+      for count in [content, content + 1, content + 424, bytes.count - 512] {
+        let image = try store.addImage([LayerBlob(tarBytes: Array(bytes[..<count]))])
+        let layer = try store.materialise(image).layers[0]
+        #expect(try FileSystem.readFile(layer.root.appending("b")).count == 600, "\(count) bytes")
+      }
+      for count in [content - 1, content - 600, content - 601, 512 + 512 + 100] {
+        let image = try store.addImage([LayerBlob(tarBytes: Array(bytes[..<count]))])
+        #expect(throws: StoreError.self, "\(count) bytes") { try store.materialise(image) }
+      }
+    }
+  }
+
   private func unpack(_ items: [TarItem], into tree: FilePath, lower: [FilePath], owners: OwnerIDs) throws {
     let pipe = BytePipe()
     let bytes = try tar(items)

@@ -123,7 +123,8 @@ import Testing
 
   @Test("what would take memory or time without measure is refused") func large() {
     for (text, problem) in [
-      (String(repeating: "- a\n", count: 1_100_000), "more than 1000000 values"), (String(repeating: "--- a\n", count: 50_001), "more than 50000 documents"),
+      (String(repeating: "- a\n", count: 1_100_000), "more than 1000000 values"),
+      (String(repeating: "--- a\n", count: 50_001), "more than 50000 documents"),
       (String(repeating: "%TAG !a! !a\n", count: 1001) + "--- a\n", "too many lines begin with '%'"),
     ] {
       let error = #expect(throws: YAMLError.self) { try parse(text) }

@@ -209,7 +209,7 @@ struct HostileCase: Sendable, CustomTestStringConvertible {
     .entries("a hardlink to a folder", "hardlink") { [.folder("a"), .hardlink("b", to: "a")] },
     .entries("a bare whiteout", "whiteout without a name") { [.file(".wh.")] },
     .entries("a whiteout of the folder above", "whiteout without a name") { [.folder("a"), .file("a/.wh...")] },
-    .entries("a folder below a file", "not acceptable") { [.file("a"), .file("a/b")] },
+    .entries("a folder below a file", "/a/b cannot be made: Not a directory") { [.file("a"), .file("a/b")] },
     .entries("a name of 256 bytes", "longer than a file system allows") { [.file(String(repeating: "n", count: 256))] },
     .entries("a path of more than 4096 bytes", "longer than a file system allows") { [.file(manyFolders + "file")] },
     .entries("a name that moves the cursor", "leads out of its root", "\\u{1b}") { [.file("\u{1b}[2J/../../x")] },

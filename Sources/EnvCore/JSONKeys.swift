@@ -14,6 +14,9 @@ struct JSONKeys {
     var expectsKey: Bool
   }
 
+  /// As deep as Foundation's decoder goes. Each level takes memory, and a document may consist of brackets alone.
+  private static let deepest = 512
+
   private let bytes: [UInt8]
   private let ignoresCase: Bool
 
@@ -47,6 +50,8 @@ struct JSONKeys {
       case UInt8(ascii: "{"), UInt8(ascii: "["):
         let isMapOfNames = levels.last.map { $0.isObject && Self.isMapOfNames($0.key) } ?? false
         let isObject = byte == UInt8(ascii: "{")
+        // The decoder will refuse it.
+        guard levels.count < Self.deepest else { return nil }
         levels.append(Level(isObject: isObject, isMapOfNames: isMapOfNames, expectsKey: isObject))
       case UInt8(ascii: "}"), UInt8(ascii: "]"):
         if let level = levels.popLast(), let key = firstRepeated(level) { return String(decoding: key, as: UTF8.self) }

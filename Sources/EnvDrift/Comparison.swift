@@ -87,9 +87,8 @@ public struct Comparison: Sendable {
     }
     let states: [TierResult.State] = pattern == .breakage ? [.broken] : [.drift, .equivalent]
     let worst = states.lazy.compactMap { state in tiers.first { $0.state == state } }.first
-    let packages = PackageFolders([baseline.environment] + observation.trainings.values.map(\.environment))
     let cause = Cause(
-      pattern: pattern, tier: worst?.tier, operators: evidence.operators, differences: differences, packages: packages)
+      pattern: pattern, tier: worst?.tier, operators: evidence.operators, differences: differences, packages: evidence.packages)
     return pattern == .breakage && cause.suspects.isEmpty ? nil : cause
   }
 

@@ -4,6 +4,8 @@ import EnvCore
 struct Evidence {
   /// By precision, as far as there was something to compare.
   var measurements: [Measurement]
+  /// Where the packages lie, as they are now and as they were.
+  let packages: PackageFolders
   /// All operators the baseline knows, where the run measured any.
   var operators: [OperatorFinding] = []
   /// All configurations the baseline knows, where the run measured any.
@@ -15,7 +17,7 @@ struct Evidence {
     self.measurements = measurements
     // A driver is seen in every container of a host that has one; only devices are computed on.
     let usesAccelerator = observation.trainings.values.contains { $0.header.environment.gpu?.devices.isEmpty == false }
-    let packages = PackageFolders([baseline.environment] + observation.trainings.values.map(\.header.environment))
+    packages = PackageFolders([baseline.environment] + observation.trainings.values.map(\.environment))
     let choice = usesAccelerator ? .any : KernelChoice(differences, packages)
     for (_, training) in observation.trainings.sorted(by: { $0.key < $1.key }) {
       operators += OperatorFinding.all(training, against: baseline, choice: choice)

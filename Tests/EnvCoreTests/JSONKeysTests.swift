@@ -24,6 +24,12 @@ import Testing
     #expect(ambiguity(#"{"Labels":{"team":"1","team":"2"}}"#, ignoringCase: true) != nil)
   }
 
+  @Test("a document of brackets alone is refused by the decoder, and takes no memory before") func deep() {
+    let brackets = [UInt8](repeating: UInt8(ascii: "["), count: 4 << 20)
+    #expect(JSONKeys(brackets, ignoringCase: true).ambiguity == nil)
+    #expect(throws: JSONError.self) { try CanonicalJSON.decode([Int].self, from: brackets, object: "x") }
+  }
+
   @Test func refusedWhereItIsRead() {
     #expect(throws: JSONError.self) { try CanonicalJSON.decode([String: Int].self, from: Array(#"{"a":1,"a":2}"#.utf8), object: "x") }
     let wide: [UInt8] = [0x5B, 0, 0x31, 0, 0x5D, 0]
